@@ -17,7 +17,7 @@ setup( # chkstyle: ignore-node
     description=cfg['description'],
     long_description=(here/'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
-    license=cfg['license'],
+    license_expression=cfg['license'],
     author=cfg['author'], author_email=cfg['author_email'],
     keywords=cfg['keywords'].split(),
     classifiers=classifiers,
