@@ -89,8 +89,7 @@ def with_code(nb, orig):
         first = c.source.splitlines()[:3] if c.cell_type == 'code' else []
         flags = {m[1] for m in map(_opt.match, first) if m}
         if flags & {'export', 'exporti', 'exports'} and 'hide' not in flags:
-            names = {n.lower() for n in _defined(c.source)}
-            yield c, [md for k, md in docs.items() if k.split('.')[-1] in names]
+            yield c, [md for n in _defined(c.source) for k, md in docs.items() if k.split('.')[-1] == n.lower()]
         elif c.id in have: yield have[c.id], None
 
 def _options(cell):
