@@ -1,0 +1,117 @@
+"""Speed as ratios: each job of plategan beside the plain loop that does the same, in one run on one machine.
+
+    python benchmarks/bench.py [--n 200] [--out FILE.md] [NAME ...]
+
+Ratios travel between machines, plates a second do not. A row is the best of three turns, taken alternately.
+"""
+import argparse, os, platform, subprocess, sys, tempfile, time, warnings
+from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ['PYTHONWARNINGS'] = 'ignore'
+warnings.simplefilter('ignore')
+import numpy as np, plategan
+from PIL import Image, ImageDraw, ImageFont
+
+FONTS = Path(plategan.__file__).parent/'fonts'
+benches = {}
+
+def bench(f):
+    "A benchmark: returns (what ours does, ours, what the plain one does, plain), two functions of no argument that do the same work"
+    benches[f.__name__] = f
+    return f
+
+def plain_plate(number, sz=(440, 140)):
+    "A Chinese blue plate as a first script would draw it: one text call a character, fonts opened each time"
+    img = Image.new('RGB', sz, (20, 60, 160))
+    draw = ImageDraw.Draw(img)
+    for i, ch in enumerate(number):
+        font = ImageFont.truetype(str(FONTS/('han_bold.otf' if i == 0 else 'din.ttf')), 90)
+        draw.text((15 + i*57 + 19*(i > 1), 70), ch, font=font, fill='white', anchor='lm')
+    return img
+
+def plain_crappify(src, out):
+    "The course's loop: open, save at quality 1 to 3"
+    gen = np.random.default_rng(42)
+    for p in sorted(src.glob('*.jpg')): Image.open(p).convert('RGB').save(out/p.name, quality=int(gen.integers(1, 4)))
+
+@bench
+def render_one(n, tmp):
+    "Drawing in memory, one process, 440 x 140 px"
+    from plategan.plates.render import render
+    def ours(): return [render(type='cn_blue', seed=i, sz=(440, 140)) for i in range(n)]
+    def plain(): return [plain_plate('皖A12345') for _ in range(n)]
+    return 'render: weathered, labelled', ours, 'PIL text calls, flat, no label', plain
+
+@bench
+def render_to_disk(n, tmp):
+    "Drawing and writing JPEG files, all processes"
+    from plategan.plates.render import render_folder
+    turn = iter(range(99))
+    def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(440, 140), n_workers=os.cpu_count())
+    def plain():
+        for i in range(n): plain_plate('皖A12345').save(tmp/f'{i}.jpg', quality=95)
+    return 'render_folder with its label files', ours, 'PIL text calls and save, one process', plain
+
+@bench
+def crappify_course(n, tmp):
+    "JPEG quality 1 to 3, files to files"
+    from plategan.crappify import crappify_folder
+    hr, lr = tmp/'hr', tmp/'lr'
+    for d in (hr, lr): d.mkdir()
+    for i in range(n): plain_plate(f'皖A{i:05d}').save(hr/f'{i:05d}.jpg', quality=95)
+    turn = iter(range(99))
+    def ours(): return crappify_folder(hr, tmp/f'ours{next(turn)}', recipe='course', n_workers=os.cpu_count())
+    return "crappify_folder('course') with its table", ours, 'PIL open and save, one process', lambda: plain_crappify(hr, lr)
+
+@bench
+def restore_plate(n, tmp):
+    "Restoring plates of 192 x 64 px, batches of 8, one thread"
+    import torch
+    from plategan.models.sr import compact
+    from plategan.models.unet import unet
+    torch.set_num_threads(1)
+    x, small, large = torch.rand(8, 3, 64, 192), compact().eval(), unet().eval()
+    def run(model):
+        with torch.inference_mode(): return [model(x) for _ in range(max(1, n//100))]
+    return 'the compact network', lambda: run(small), 'the U-Net on ResNet-34', lambda: run(large)
+
+@bench
+def open_command(n, tmp):
+    "From the shell to the help text"
+    def shell(*args): return subprocess.run([sys.executable, *args], stdout=subprocess.DEVNULL, check=True)
+    def ours(): return shell('-c', 'import sys; from plategan.cli import main; sys.exit(main(["--help"]))')
+    return 'plategan --help', ours, 'import fastai.vision.all', lambda: shell('-c', 'import fastai.vision.all')
+
+def measure(name, n, turns=3):
+    "One row: both sides alternately, best of `turns`"
+    with tempfile.TemporaryDirectory() as d:
+        what, ours, other, plain = benches[name](n, Path(d))
+        best = dict(ours=float('inf'), plain=float('inf'))
+        for _ in range(turns):
+            for k, f in dict(ours=ours, plain=plain).items():
+                t = time.perf_counter()
+                f()
+                best[k] = min(best[k], time.perf_counter() - t)
+    a, b = best['ours'], best['plain']
+    return f'| {name} | {what} | {a:.2f} s | {other} | {b:.2f} s | {a/b:.2f} |'
+
+def main():
+    "Print the table, and write it where `--out` says"
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('names', nargs='*', help=f'of {", ".join(benches)}; default: all')
+    ap.add_argument('--n', type=int, default=200, help='pictures a turn')
+    ap.add_argument('--out', type=Path, help='also write the table here')
+    a = ap.parse_args()
+    unknown = set(a.names) - benches.keys()
+    if unknown: ap.error(f'no benchmark {", ".join(sorted(unknown))}; there are {", ".join(benches)}')
+    head = [f'{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, n = {a.n}, best of three', '',
+        '| benchmark | ours | time | beside it | time | ratio |', '|---|---|---|---|---|---|']
+    lines = list(head)
+    print('\n'.join(head), flush=True)
+    for name in a.names or benches:
+        lines.append(measure(name, a.n))
+        print(lines[-1], flush=True)
+    if a.out: a.out.write_text('\n'.join(lines) + '\n')
+
+if __name__ == '__main__': main()
