@@ -204,6 +204,8 @@ def _markdown(nb, name):
             if {'image/jpeg', 'image/png'} <= o.get('data', {}).keys(): del o['data']['image/jpeg']
     md, res = MarkdownExporter().from_notebook_node(nb, resources=dict(output_files_dir=f'{name}_files', unique_key=name))
     md = re.sub(r'<style scoped>.*?</style>\n?|^```python\n+```\n', '', md, flags=re.S|re.M)
+    md = re.sub(r'^[ \t]*!\[(?:png|jpeg)\]\((.*?)\)[ \t]*$', r'![picture](\1)', md, flags=re.M)
+    md = re.sub(r'^[ \t]+$', '', md, flags=re.M)
     return re.sub(r'\n{3,}', '\n\n', md).strip() + '\n', res['outputs']
 
 def markdown_pages():
