@@ -99,23 +99,22 @@ def lines(t, sz): # (h,w) bytes
         if m.kind == 'dot': d.ellipse([(m.x-m.w/2)*sx*k, (m.y-m.h/2)*sy*k, (m.x+m.w/2)*sx*k, (m.y+m.h/2)*sy*k], fill=255)
     return np.asarray(big.reduce(k))
 
-# %% ../../nbs/11_plates.render.ipynb #42d0677f
+# %% ../../nbs/11_plates.render.ipynb #9e37a08b
 @lru_cache(maxsize=64)
-def plate_mask(t, sz): # (h,w) bytes
-    "Coverage of the plate itself: all but its rounded corners"
-    (sx, sy), k = _fit(t, sz), 4
-    big = Image.new('L', (sz[0]*k, sz[1]*k))
-    ImageDraw.Draw(big).rounded_rectangle([0, 0, sz[0]*k-1, sz[1]*k-1], t.frame[2]*sy*k, fill=255)
-    return np.asarray(big.reduce(k))
+def plate_mask(sz, radius): # (h,w) bytes
+    "Coverage of a plate of `sz` px: all but its corners, rounded by `radius` px"
+    big = Image.new('L', (sz[0]*4, sz[1]*4))
+    ImageDraw.Draw(big).rounded_rectangle([0, 0, sz[0]*4-1, sz[1]*4-1], radius*4, fill=255)
+    return np.asarray(big.reduce(4))
 
-# %% ../../nbs/11_plates.render.ipynb #34054028
+# %% ../../nbs/11_plates.render.ipynb #34382a09
 SCREWS = dict(steel=((150, 152, 156), (235, 236, 238)), brass=((150, 120, 60), (225, 200, 130)),
     dark=((38, 38, 42), (90, 90, 96)), cap=((205, 208, 214), (245, 246, 248)))
 
 def _bolt(d, w, h, screw):
     "A slot with a screw's head in it; `w`, `h`: size of the picture"
     edge, face = SCREWS[screw]
-    d.rounded_rectangle([w*.14, h*.14, w*.86, h*.86], h*.36, fill=(20, 22, 26, 120))
+    d.rounded_rectangle([w*.22, h*.22, w*.78, h*.78], h*.28, fill=(20, 22, 26, 120))
     r = h*.4
     d.ellipse([w/2-r, h/2-r, w/2+r, h/2+r], fill=(*edge, 255))
     d.ellipse([w/2-r*.8, h/2-r*.9, w/2+r*.6, h/2+r*.5], fill=(*face, 255))
@@ -136,14 +135,14 @@ def _disc(d, w, h, screw):
     d.ellipse([w*.14, h*.14, w*.92, h*.92], fill=(0, 0, 0, 60))
     d.ellipse([w*.14, h*.14, w*.86, h*.86], fill=(128, 128, 128, 90))
 
-# %% ../../nbs/11_plates.render.ipynb #4471f70b
+# %% ../../nbs/11_plates.render.ipynb #0e591edb
 @lru_cache(maxsize=512)
 def stamps(t, sz, screw='steel'): # [(rows, columns, colour·alpha, 1-alpha)]
     "The marks of `t` with colours of their own, ready to lay over a picture"
     (sx, sy), k, out = _fit(t, sz), 8, []
     for m in t.marks:
         if m.kind == 'dot': continue
-        grow = 1.4 if m.kind == 'bolt' else 1
+        grow = 1.8 if m.kind == 'bolt' else 1
         x0, y0 = int((m.x-m.w*grow/2)*sx), int((m.y-m.h*grow/2)*sy)
         w, h = max(2, round(m.w*grow*sx)), max(2, round(m.h*grow*sy))
         im = Image.new('RGBA', (w*k, h*k))
@@ -220,7 +219,7 @@ def relief(
     g[d:-d] += sin(light)*(f[:-2*d]-f[2*d:])*.5
     return -g
 
-# %% ../../nbs/11_plates.render.ipynb #61fa6f8a
+# %% ../../nbs/11_plates.render.ipynb #1c7dd5da
 def render(
     number:str=None, # Such as '皖A12345'; None: a legal one is drawn
     type=None, # Name or `PlateType`; None: found from `number`, or the first type
@@ -243,7 +242,8 @@ def render(
     jitter = gen.normal(0, .3, (len(chars)+8, 2))*look['loose'] + look['shift']
     boxes = _place(a, chars, look, sx, sy, t, jitter)
     if t.below: look.update(_below(a, t, gen, look, sx, sy, jitter[-8:], validity))
-    return Plate(_paint(t, sz, a, look), number, t.name, boxes, np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32), dict(look, sz=list(sz)))
+    corners = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
+    return Plate(_paint(t, sz, a, look), number, t.name, boxes, corners, dict(look, radius=round(t.frame[2]*sy, 2)))
 
 # %% ../../nbs/11_plates.render.ipynb #5364c548
 def _below(a, t, gen, look, sx, sy, jitter, validity):

@@ -1,0 +1,97 @@
+"Plates: what a lesson can't show. Numbers of any seed are legal, every box holds ink, folders repeat to the byte."
+import hashlib, subprocess, sys, time
+from functools import partial
+import numpy as np, pytest
+from PIL import Image
+from hypothesis import given, settings, strategies as st
+from plategan.core import rng
+from plategan.plates.render import render, render_folder
+from plategan.plates.spec import TYPES, check_number, draw_number, find_type, match
+from plategan.plates.warp import as_crop, homography, move_points
+
+types, seeds = st.sampled_from(sorted(TYPES)), st.integers(0, 2**31)
+sizes = st.tuples(st.integers(100, 500), st.integers(32, 160))
+
+def hashes(p): return {f.name: hashlib.sha1(f.read_bytes()).hexdigest() for f in p.glob('[0-9l]*')}
+
+@settings(max_examples=300, deadline=None)
+@given(types, seeds)
+def test_drawn_numbers_are_legal(name, seed):
+    t = TYPES[name]
+    text = draw_number(t, rng(seed))
+    assert check_number(t, text) == text
+    assert find_type(text).country == t.country
+    assert t.region(text) in t.regions
+    assert len(t.layout(text)) == len(text.replace(' ', ''))
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=12))
+def test_any_text_is_answered(text):
+    try: t = find_type(text)
+    except ValueError as e: assert 'no known plate' in str(e)
+    else: assert any(match(f, t.symbols, text)[0] for f in t.forms)
+
+@settings(max_examples=60, deadline=None)
+@given(types, seeds, sizes)
+def test_boxes_lie_inside_and_hold_ink(name, seed, sz):
+    p = render(None, name, seed, sz)
+    dark = TYPES[name].ink[0] < 128
+    a = np.asarray(p.img.convert('L'), float)
+    assert p.img.size == sz and ''.join(c for c, *_ in p.boxes) == p.text.replace(' ', '')
+    last = None
+    for c, x0, y0, x1, y1 in p.boxes:
+        assert 0 <= x0 < x1 <= sz[0] and 0 <= y0 < y1 <= sz[1]
+        assert last is None or x0 > last-1, 'a box overlaps its neighbour'
+        last = x1
+        part = a[int(y0):int(np.ceil(y1)), int(x0):int(np.ceil(x1))]
+        assert part.max()-part.min() > 40, (p.text, c)
+        ink = (np.median(a)-part if dark else part-np.median(a)) > 30
+        assert ink.mean() > .04, (p.text, c)
+
+@settings(max_examples=60, deadline=None)
+@given(types, seeds, st.tuples(st.integers(64, 300), st.integers(24, 100)), st.floats(0, 1.5))
+def test_crops_of_any_size(name, seed, sz, strength):
+    p = as_crop(render(None, name, seed, (220, 70)), rng(seed), sz, strength)
+    assert p.img.size == sz and np.isfinite(p.corners).all()
+    b = np.array([o[1:] for o in p.boxes])
+    assert (b >= 0).all() and (b[:, [0, 2]] <= sz[0]).all() and (b[:, [1, 3]] <= sz[1]).all()
+
+@settings(max_examples=100, deadline=None)
+@given(seeds)
+def test_homography_is_exact(seed):
+    g = rng(seed)
+    src, dst = ((np.array([(0, 0), (10, 0), (10, 4), (0, 4)])+g.uniform(-1, 1, (4, 2)))*g.uniform(1, 50) for _ in range(2))
+    assert np.allclose(move_points(homography(src, dst), src), dst, atol=1e-6)
+
+@pytest.mark.parametrize('view', [None, partial(as_crop, sz=(96, 32))], ids=['clean', 'crops'])
+def test_same_bytes_for_any_number_of_processes(tmp_path, view):
+    for n in (1, 2): render_folder(tmp_path/str(n), 110, sz=(120, 40), view=view, n_workers=n, seed=3)
+    a, b = hashes(tmp_path/'1'), hashes(tmp_path/'2')
+    assert a == b and len(a) == 112
+    render_folder(tmp_path/'3', 60, sz=(120, 40), view=view, seed=3)
+    assert all(a[k] == v for k, v in hashes(tmp_path/'3').items() if k.endswith('.jpg')), 'fewer plates are the first of many'
+
+def test_a_killed_run_goes_on(tmp_path):
+    code = f"from plategan.plates.render import render_folder; render_folder({str(tmp_path/'a')!r}, 400, sz=(120, 40), n_workers=0)"
+    run = subprocess.Popen([sys.executable, '-c', code])
+    end = time.time()+60
+    while time.time() < end and len(list((tmp_path/'a').glob('*.jpg'))) < 70 and run.poll() is None: time.sleep(.01)
+    run.kill()
+    run.wait()
+    there = len(list((tmp_path/'a').glob('*.jpg')))
+    assert 0 < there
+    df = render_folder(tmp_path/'a', 400, sz=(120, 40))
+    render_folder(tmp_path/'b', 400, sz=(120, 40))
+    assert hashes(tmp_path/'a') == hashes(tmp_path/'b') and len(df) == 400
+    assert not list((tmp_path/'a').glob('.*.jpg')), 'half-written files are left'
+
+def test_names_and_tables(tmp_path):
+    import pandas as pd
+    df = render_folder(tmp_path, 8, 'id_white', sz=(120, 40))
+    assert not any(set(' /\\:') & set(f) for f in df.file)
+    back = pd.read_csv(tmp_path/'labels.csv', dtype=dict(text=str))
+    assert list(back.text) == list(df.text) and all(Image.open(tmp_path/f).size == (120, 40) for f in back.file)
+
+def test_imports_no_torch():
+    code = "import sys, plategan.plates.warp; assert not {'torch', 'fastai', 'pandas', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, '-c', code], check=True)
