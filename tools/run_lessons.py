@@ -4,13 +4,16 @@
 
 A lesson that fails is left as it was; the others are still run. Exit code 1 if any failed.
 """
-import argparse, os, sys, tempfile, time
+import argparse, os, re, sys, tempfile, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
+# no TCP ports: nothing else can listen to the kernel, and it does not warn of that
+IPC = Config(dict(KernelManager=dict(transport='ipc')))
 
 def lessons(names=()):
     "The notebooks to run, in their order"
@@ -18,6 +21,16 @@ def lessons(names=()):
     todo = [p for p in nbs if not names or any(p.stem.startswith(n) for n in names)]
     if not todo: raise SystemExit(f'no lesson is named {" or ".join(names)}; there are {", ".join(p.stem for p in nbs)}')
     return todo
+
+def tidy(nb):
+    "Leave out what only matters while it runs: progress bars, and the larger of two forms of one picture"
+    def passing(o): return re.search(r'\d+%\|', o.get('text', '') or o.get('data', {}).get('text/plain', ''))
+    for c in nb.cells:
+        if c.cell_type != 'code': continue
+        c.outputs = [o for o in c.outputs if not passing(o)]
+        for o in c.outputs:
+            if {'image/png', 'image/jpeg'} <= set(o.get('data', {})): del o['data']['image/png']
+    return nb
 
 def run(path, timeout=3600):
     "Run one lesson, then store its outputs and widget state as nbdev keeps a notebook"
@@ -27,9 +40,9 @@ def run(path, timeout=3600):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
     env.pop('IN_TEST', None)
     with tempfile.TemporaryDirectory() as d:
-        NotebookClient(nb, timeout=timeout, kernel_name='python3', store_widget_state=True, resources=dict(metadata=dict(path=d))).execute(env=env)
+        NotebookClient(nb, timeout=timeout, kernel_name='python3', config=IPC, store_widget_state=True, resources=dict(metadata=dict(path=d))).execute(env=env)
     tmp = path.with_suffix('.tmp')
-    nbformat.write(nb, tmp)
+    nbformat.write(tidy(nb), tmp)
     os.replace(tmp, path)
     nbdev_clean.__wrapped__(str(path))
 
