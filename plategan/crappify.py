@@ -97,7 +97,7 @@ def add_noise(
     n = np.random.default_rng(seed).standard_normal(a.shape, np.float32)
     return Image.fromarray((a + sd*n).round().clip(0, 255).astype(np.uint8))
 
-# %% ../nbs/21_crappify.ipynb #8aef5b28
+# %% ../nbs/21_crappify.ipynb #8caec9e7
 @dataclass(frozen=True)
 class Step:
     "One defect `fn`, the `ranges` of its parameters, and the share `p` of pictures that get it"
@@ -105,7 +105,7 @@ class Step:
     ranges: dict = field(default_factory=dict)
     p: float = 1.
     def __repr__(self):
-        show = [f'{k} {v[0]:g}…{v[1]:g}' if isinstance(v, tuple) else f'{k} {v}' for k, v in self.ranges.items()]
+        show = [f'{k} {v[0]}…{v[1]}' if isinstance(v, tuple) else f'{k} {v}' for k, v in self.ranges.items()]
         return f'{self.fn.__name__}({", ".join(show)})' + (f' in {self.p:.0%}' if self.p < 1 else '')
 
 def step(
