@@ -55,8 +55,12 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
+# by full path, so that they work when $(VENV) is not active
 hooks: $(VENV)/.dev
 	@$(BIN)/nbdev-install-hooks
+	@git config --file .gitconfig merge.jupyternotebook.driver '$(abspath $(BIN))/nbdev-merge %O %A %B %P'
+	@git config --file .gitconfig diff.jupyternotebook.command '$(abspath $(BIN))/nbdev-diff-driver'
+	@printf '#!/bin/sh\nexec %s\n' '$(abspath $(BIN))/nbdev-trust' > "$$(git rev-parse --git-path hooks)/post-merge"
 
 clean:
 	rm -rf _build _proc build dist *.egg-info

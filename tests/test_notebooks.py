@@ -74,7 +74,7 @@ def test_exported_modules_are_up_to_date(tmp_path):
 @pytest.mark.parametrize('stem', ['00_core', '10_plates.spec', '40_losses'])
 def test_nbdev_test(stem):
     "nbdev's own test command works too; on small lessons only, as all of them have run above"
-    subprocess.run([sys.executable, '-m', 'nbdev.test', '--path', f'nbs/{stem}.ipynb', '--n-workers', '0'], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, '-m', 'nbdev.test', f'nbs/{stem}.ipynb', '--n-workers', '0'], cwd=ROOT, check=True)
 
 def test_numbers_belong_to_one_lesson():
     "No two lessons share a number, and each is listed on the front page"

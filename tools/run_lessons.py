@@ -9,11 +9,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
-# no TCP ports: nothing else can listen to the kernel, and it does not warn of that
-IPC = Config(dict(KernelManager=dict(transport='ipc')))
 
 def lessons(names=()):
     "The notebooks to run, in their order"
@@ -40,7 +37,8 @@ def run(path, timeout=3600):
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)))
     env.pop('IN_TEST', None)
     with tempfile.TemporaryDirectory() as d:
-        NotebookClient(nb, timeout=timeout, kernel_name='python3', config=IPC, store_widget_state=True, resources=dict(metadata=dict(path=d))).execute(env=env)
+        kernel = dict(kernel_name='python3', extra_arguments=['--IPKernelApp.log_level=ERROR'])
+        NotebookClient(nb, timeout=timeout, store_widget_state=True, resources=dict(metadata=dict(path=d)), **kernel).execute(env=env)
     tmp = path.with_suffix('.tmp')
     nbformat.write(tidy(nb), tmp)
     os.replace(tmp, path)
@@ -55,7 +53,7 @@ def main():
         print(f'{p.stem:24}', end='', flush=True)
         t = time.time()
         try: run(p)
-        except CellExecutionError as e:
+        except (CellExecutionError, RuntimeError, TimeoutError) as e: # a cell failed, the kernel died, a cell took too long
             failed.append(p.stem)
             print(f'FAILED after {time.time()-t:.0f} s\n{e}')
         else: print(f'{time.time()-t:5.0f} s {p.stat().st_size/1024:6.0f} KB')
