@@ -10,7 +10,7 @@ __all__ = ['LETTERS', 'DIGITS', 'CITIES', 'PROVINCES', 'CN_SAYS', 'CN_ONLY', 'CN
 # %% ../../nbs/10_plates.spec.ipynb #0e63e398
 from dataclasses import dataclass, field
 
-# %% ../../nbs/10_plates.spec.ipynb #ddbc9999
+# %% ../../nbs/10_plates.spec.ipynb #5530344a
 @dataclass(frozen=True)
 class Row:
     "A row of characters of changing number: groups (parted by blanks in the number) spread from `x0` to `x1`"
@@ -21,18 +21,19 @@ class Row:
     h:float # Height of a character, mm
     gap:float # Between characters of a group, mm
     space:float # At least this between groups, mm
+    most:float=1e9 # At most this between groups, mm; a shorter row is centred
 
     def boxes(self,
         text, # Groups parted by blanks
     ) -> list: # (x, y, w, h) in mm for each character that is not a blank
-        "Spread the groups of `text` over the row: the first at the left end, the last at the right, the others evenly between"
+        "Spread the groups of `text` evenly over the row: the first at the left end, the last at the right, if they fill it"
         ns = [len(g) for g in text.split(' ')]
         need = sum(ns)*self.w + (sum(ns)-len(ns))*self.gap + (len(ns)-1)*self.space
         k = min(1, (self.x1-self.x0)/need)
         w, gap = self.w*k, self.gap*k
         lens = [n*w + (n-1)*gap for n in ns]
-        room = (self.x1-self.x0-sum(lens))/max(1, len(ns)-1)
-        x, out = self.x0 if len(ns) > 1 else (self.x0+self.x1-lens[0])/2, []
+        room = min(self.most, (self.x1-self.x0-sum(lens))/max(1, len(ns)-1))
+        x, out = (self.x0+self.x1-sum(lens)-room*(len(ns)-1))/2, []
         for n, l in zip(ns, lens):
             out += [(x+i*(w+gap), self.y, w, self.h) for i in range(n)]
             x += l+room
@@ -114,7 +115,7 @@ class PlateType:
         "All regions, in the order of the standard"
         return choices(self.symbols, self.forms[0][0])
 
-# %% ../../nbs/10_plates.spec.ipynb #3f3510b6
+# %% ../../nbs/10_plates.spec.ipynb #863b58b7
 LETTERS, DIGITS = 'ABCDEFGHJKLMNPQRSTUVWXYZ', '0123456789'
 CITIES = {**dict.fromkeys('京津沪渝', LETTERS), '冀': 'ABCDEFGHJRT', '晋': 'ABCDEFHJKLM', '蒙': 'ABCDEFGHJKLM', '辽': 'ABCDEFGHJKLMNP', '吉': 'ABCDEFGHJK',
     '黑': 'ABCDEFGHJKLMNPR', '苏': 'ABCDEFGHJKLMN', '浙': 'ABCDEFGHJKL', '皖': 'ABCDEFGHJKLMNPRS', '闽': 'ABCDEFGHJK', '赣': 'ABCDEFGHJKLM', '鲁': 'ABCDEFGHJKLMNPQRSUVWY',
@@ -128,8 +129,8 @@ def _serials(n:int=5, letters:int=2) -> tuple:
     "All strings of `n` D and L with at most `letters` L"
     return tuple(f for f in (''.join('DL'[i>>j & 1] for j in range(n)) for i in range(2**n)) if f.count('L') <= letters)
 
-CN_ONLY = {'3': ('barlow_500',), 'M': ('barlow_500',), **dict.fromkeys('4691J', ('roboto',)), **dict.fromkeys('WY7', ('barlow_500', 'roboto')), 'G': ('din', 'barlow_500')}
-_cn = dict(country='cn', faces=('barlow_500', 'roboto', 'din'), only=CN_ONLY, han=('han_bold', 'han_regular'), swap={'1': 'I'}, says=CN_SAYS,
+CN_ONLY = dict.fromkeys('019Q6G', ('pen',)) | dict.fromkeys('4J', ('pen', 'roboto')) | dict.fromkeys('3M', ('pen', 'barlow_500')) | dict.fromkeys('7WYK', ('pen', 'barlow_500', 'roboto'))
+_cn = dict(country='cn', faces=('pen', 'barlow_500', 'roboto', 'din'), only=CN_ONLY, han=('han_bold', 'han_regular'), swap={'1': 'I'}, says=CN_SAYS,
     symbols=dict(P=PROVINCES, C=CITIES, L=LETTERS, D=DIGITS, E='ABCDEFGHJK'))
 CN_BLUE = PlateType('cn_blue', kind='blue', sz_mm=(440, 140), ground=((0, (10, 60, 165)), (1, (4, 44, 145))), ink=(250, 250, 250),
     forms=tuple('PC'+s for s in _serials()), slots=tuple((x, 25, 45, 90) for x in (15.5, 72.5, 151.5, 208.5, 265.5, 322.5, 379.5)),
@@ -139,7 +140,7 @@ CN_GREEN = PlateType('cn_green', kind='green', sz_mm=(480, 140), ink=(16, 20, 20
     forms=('PCEDDDDD', 'PCELDDDD'), slots=tuple((x, 25, 45 if i == 0 else 43, 90) for i, x in enumerate((15.5, 69.5, 161.5, 213.5, 265.5, 317.5, 369.5, 421.5))),
     frame=(3., 2., 10.), marks=(Mark('nev', 137, 70, 38, 38), *(Mark('bolt', x, y, 15, 8) for y in (12.5, 127.5) for x in (127.5, 352.5))), **_cn)
 
-# %% ../../nbs/10_plates.spec.ipynb #8000d3f1
+# %% ../../nbs/10_plates.spec.ipynb #6f7895cd
 AREAS = tuple('A AA AB AD AE AG B BA BB BD BE BG BH BK BL BM BN BP D DA DB DC DD DE DG DH DK DL DM DN DR DT E EA EB ED F G H K KB KH KT KU L M N P PA PB R S T W Z'.split())
 ID_SAYS = {'R': 'an area code such as B, D or AB', 'N': 'a digit from 1 to 9', 'D': 'a digit (at most four)', 'S': 'a letter (at most three)',
     ' ': 'a blank between code, digits and letters'}
@@ -147,7 +148,7 @@ ID_MARKS = Mark('disc', 24, 112, 14, 16), Mark('bolt', 112, 9, 9, 9), Mark('bolt
 _id = dict(country='id', sz_mm=(430, 135), frame=(4., 1.6, 9.), faces=('barlow_500', 'din', 'barlow_600'), stroke=8., says=ID_SAYS,
     forms=tuple(f'R N{"D"*i}{" "*(j > 0)}{"S"*j}' for i in range(4) for j in range(4)),
     weights=tuple(a*b for a in (.02, .06, .17, .75) for b in (.02, .13, .4, .45)), symbols=dict(R=AREAS, N=DIGITS[1:], D=DIGITS, S='ABCDEFGHIJKLMNOPQRSTUVWXYZ'),
-    row=Row(14, 416, 15, 32, 70, gap=8, space=18), below=Row(165, 265, 96, 15, 22, gap=6, space=10), marks=ID_MARKS)
+    row=Row(14, 416, 15, 32, 70, gap=8, space=18, most=108), below=Row(165, 265, 96, 15, 22, gap=6, space=10), marks=ID_MARKS)
 ID_BLACK = PlateType('id_black', kind='black', ground=((0, (24, 25, 28)), (1, (18, 19, 22))), ink=(240, 240, 238), **_id)
 ID_WHITE = PlateType('id_white', kind='white', ground=((0, (243, 243, 240)), (1, (236, 236, 234))), ink=(22, 22, 24), **_id)
 TYPES = {o.name: o for o in (CN_BLUE, CN_GREEN, ID_WHITE, ID_BLACK)}
