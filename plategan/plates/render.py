@@ -243,7 +243,7 @@ def draw_look(
     look |= dict(ground=(rng.normal(0, .02, 3)*vary).tolist(), gain=float(1+rng.uniform(-.15, .03)*vary), ink=float(1-rng.uniform(0, .1)*vary))
     return dict(look, relief=float(rng.uniform(.4, 1)*vary+.6*(1-vary)), light=float(-pi/2+rng.normal(0, .7)*vary))
 
-# %% ../../nbs/11_plates.render.ipynb #96462826
+# %% ../../nbs/11_plates.render.ipynb #9ee2149d
 def _shape(t, c, look, w, h):
     "Face, character, weight, box and rounding to draw `c` in a box of `w`×`h` mm"
     if not c.isascii(): return look['han'], c, look['han_weight']+.6*(look['han'] == 'han_regular'), (w, h), .9
@@ -251,7 +251,7 @@ def _shape(t, c, look, w, h):
     if c == '.': return t.faces[-1], c, 0., (w, h), .5
     stroke = round(look['stroke']*(1 if h > 45 else .55), 2)
     weight = stroke if face == 'pen' else round(heavier(face, w, h, stroke), 2)
-    return face, c if face == 'pen' else t.swap.get(c, c), weight, (w, h), round(look['round']*min(1, h/90), 2)
+    return face, c, weight, (w, h), round(look['round']*min(1, h/90), 2)
 
 def _place(a, chars, look, sx, sy, t, jitter):
     "Lay `chars` (character, x, y, w, h in mm) into the coverage `a`; their boxes in px"
@@ -359,12 +359,14 @@ def plan(
         out.append((i, text, t))
     return out
 
-# %% ../../nbs/11_plates.render.ipynb #14a6fadb
+# %% ../../nbs/11_plates.render.ipynb #47a1f0a4
 def _row(plate, i, t, seed):
     "The label of one plate as a dict"
     return dict(file=file_name(i, plate.text), text=plate.text, type=t.name, country=t.country, region=t.region(plate.text), seed=seed,
         corners=np.round(plate.corners, 2).tolist(), width=plate.img.width, height=plate.img.height,
         boxes=[[c, *np.round(b, 2).tolist()] for c, *b in plate.boxes], params=plate.params)
+
+def _block_name(block): return f'plates {block[0][0]} to {block[-1][0]}'
 
 def _draw_block(block, out, seed, sz, vary, view):
     "Draw one block of the plan, and leave its rows beside"
@@ -379,7 +381,7 @@ def _draw_block(block, out, seed, sz, vary, view):
     with atomic(out/'.rows'/f'{block[0][0]:08d}.jsonl') as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
     return len(rows)
 
-# %% ../../nbs/11_plates.render.ipynb #79daacdf
+# %% ../../nbs/11_plates.render.ipynb #3dd3612e
 def _settings(out, **kw):
     "Refuse to mix two runs in one folder: the settings of the first are kept in render.json"
     f, new = out/'render.json', json.loads(json.dumps(kw, ensure_ascii=False, default=str))
@@ -394,8 +396,6 @@ def _known(out):
     for f in [out/'labels.jsonl', *sorted((out/'.rows').glob('[0-9]*.jsonl'))]:
         if f.exists(): res.update((json.loads(l)['file'], l) for l in f.read_text(encoding='utf-8').splitlines())
     return {k: v for k, v in res.items() if (out/k).exists()}
-
-def _block_name(block): return f'plates {block[0][0]} to {block[-1][0]}'
 
 def _name(o): return o if o is None else f'{o.func.__name__}({o.keywords})' if isinstance(o, partial) else o.__name__
 

@@ -67,7 +67,7 @@ def match(
         if res[2] > best[2]: best = res
     return best
 
-# %% ../../nbs/10_plates.spec.ipynb #b78d2291
+# %% ../../nbs/10_plates.spec.ipynb #d7b62982
 @dataclass(frozen=True)
 class Mark:
     "Something on a plate that is no character: `kind` 'dot', 'bolt', 'nev' (new-energy emblem) or 'disc' (relief emblem), at a centre in mm"
@@ -97,7 +97,6 @@ class PlateType:
     han:tuple = () # Faces for Chinese characters
     stroke:float = 10.5 # Thickness of the strokes of letters and digits, mm
     narrow:str = '1I' # Characters that are not stretched to the width of their box
-    swap:dict = field(default_factory=dict, hash=False) # Character -> the character whose shape is drawn for it
     frame:tuple = (2.25, 1.5, 10.) # Frame line: distance from the edge, thickness; radius of the plate's corner, mm
     marks:tuple = () # `Mark`s
     below:Row = None # Second row, for the month and year until which an Indonesian plate is valid
@@ -115,7 +114,7 @@ class PlateType:
         "All regions, in the order of the standard"
         return choices(self.symbols, self.forms[0][0])
 
-# %% ../../nbs/10_plates.spec.ipynb #863b58b7
+# %% ../../nbs/10_plates.spec.ipynb #4e8a9a86
 LETTERS, DIGITS = 'ABCDEFGHJKLMNPQRSTUVWXYZ', '0123456789'
 CITIES = {**dict.fromkeys('京津沪渝', LETTERS), '冀': 'ABCDEFGHJRT', '晋': 'ABCDEFHJKLM', '蒙': 'ABCDEFGHJKLM', '辽': 'ABCDEFGHJKLMNP', '吉': 'ABCDEFGHJK',
     '黑': 'ABCDEFGHJKLMNPR', '苏': 'ABCDEFGHJKLMN', '浙': 'ABCDEFGHJKL', '皖': 'ABCDEFGHJKLMNPRS', '闽': 'ABCDEFGHJK', '赣': 'ABCDEFGHJKLM', '鲁': 'ABCDEFGHJKLMNPQRSUVWY',
@@ -130,7 +129,7 @@ def _serials(n:int=5, letters:int=2) -> tuple:
     return tuple(f for f in (''.join('DL'[i>>j & 1] for j in range(n)) for i in range(2**n)) if f.count('L') <= letters)
 
 CN_ONLY = dict.fromkeys('019Q6G', ('pen',)) | dict.fromkeys('4J', ('pen', 'roboto')) | dict.fromkeys('3M', ('pen', 'barlow_500')) | dict.fromkeys('7WYK', ('pen', 'barlow_500', 'roboto'))
-_cn = dict(country='cn', faces=('pen', 'barlow_500', 'roboto', 'din'), only=CN_ONLY, han=('han_bold', 'han_regular'), swap={'1': 'I'}, says=CN_SAYS,
+_cn = dict(country='cn', faces=('pen', 'barlow_500', 'roboto', 'din'), only=CN_ONLY, han=('han_bold', 'han_regular'), says=CN_SAYS,
     symbols=dict(P=PROVINCES, C=CITIES, L=LETTERS, D=DIGITS, E='ABCDEFGHJK'))
 CN_BLUE = PlateType('cn_blue', kind='blue', sz_mm=(440, 140), ground=((0, (10, 60, 165)), (1, (4, 44, 145))), ink=(250, 250, 250),
     forms=tuple('PC'+s for s in _serials()), slots=tuple((x, 25, 45, 90) for x in (15.5, 72.5, 151.5, 208.5, 265.5, 322.5, 379.5)),
