@@ -1,4 +1,4 @@
-# Each target sets up what it needs: make and Python 3.10 or newer are enough.
+# Each target sets up what it needs: make and Python 3.11 or newer are enough.
 #   make demo     the whole road once: draw plates, spoil them, train, restore, measure    (demo/)
 #   make test     every check there is                       make test ARGS='tests/test_house.py'
 #   make course   run all lessons in full, store what they show     make course ARGS='00_core 41_metrics'
@@ -13,8 +13,8 @@ VENV ?= .venv
 BIN  := $(VENV)/bin
 ARGS ?=
 # the first of these that is new enough and can make a virtual environment
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3 python; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 FACTS := settings.ini pyproject.toml setup.py
 
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -33,7 +33,7 @@ $(VENV)/.dev: $(FACTS)
 	@touch $(VENV)/.plain $@
 
 define new_venv
-if [ -z '$(PYTHON)' ]; then echo 'plategan needs Python 3.10 or newer with its venv module (Debian and Ubuntu: python3 and python3-venv). Install it, or say which: make PYTHON=/path/to/python3' >&2; exit 1; fi; \
+if [ -z '$(PYTHON)' ]; then echo 'plategan needs Python 3.11 or newer with its venv module (Debian and Ubuntu: python3 and python3-venv). Install it, or say which: make PYTHON=/path/to/python3' >&2; exit 1; fi; \
 echo "Setting up $(VENV) with $$($(PYTHON) --version): once, some minutes, about 7 GB (most of it PyTorch)"; \
 $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -e $(1)
 endef

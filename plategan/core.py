@@ -8,12 +8,11 @@ Docs: https://plategan.github.io/plategan/core.html.md"""
 __all__ = ['IMAGE_TYPES', 'in_test', 'small', 'rng', 'seed_all', 'as_pil', 'BadImage', 'open_image', 'atomic', 'save_image',
            'find_images', 'n_cpus', 'each_file', 'sheet', 'show_row']
 
-# %% ../nbs/00_core.ipynb #a1d829a9
+# %% ../nbs/00_core.ipynb #c99be96f
 import os, random, zlib
 from contextlib import contextmanager
 from glob import glob, has_magic
 from functools import partial
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
@@ -132,19 +131,24 @@ def find_images(
     if not found: raise FileNotFoundError(f'{src}: no pictures there (looked for {", ".join(sorted(IMAGE_TYPES))})')
     return sorted((p, p.relative_to(root)) for p in found)
 
-# %% ../nbs/00_core.ipynb #45daf0af
+# %% ../nbs/00_core.ipynb #22bef1f7
 def _one(fn, item):
     "(result, None), or (None, reason) if this file is to blame"
     try: return fn(item), None
     except (ValueError, FileNotFoundError, UnicodeError) as e: return None, str(e)
 
+def _in_processes(fn, items, n):
+    "Results of `fn` in order, from `n` processes; joblib starts them afresh, since a fork of a process in which torch has threads can hang"
+    from joblib import Parallel, delayed
+    return Parallel(n, return_as='generator')(delayed(fn)(o) for o in items)
+
 def n_cpus() -> int: # At least 1
     "The processors that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-# %% ../nbs/00_core.ipynb #40cd5ab6
+# %% ../nbs/00_core.ipynb #cbc85cdc
 def each_file(
-    fn, # Called with each item; with more than one process it must be picklable: a top-level function or a `partial` of one
+    fn, # Called with each item
     items, # What `find_images` gives, or any list
     n_workers:int=None, # Processes; default: all processors if there are over 200 items, else none
     desc:str='', # Shown at the bar
@@ -157,12 +161,7 @@ def each_file(
     bar, good, bad = partial(tqdm, total=len(items), desc=desc, delay=1, leave=False), [], []
     def keep(outs):
         for item, (res, why) in zip(items, bar(outs)): good.append(res) if why is None else bad.append((name(item), why))
-    if n_workers > 1:
-        with ProcessPoolExecutor(n_workers) as ex:
-            try: keep(ex.map(partial(_one, fn), items, chunksize=max(1, min(64, len(items)//(4*n_workers)))))
-            except BaseException:
-                ex.shutdown(cancel_futures=True)
-                raise
+    if n_workers > 1: keep(_in_processes(partial(_one, fn), items, n_workers))
     else: keep(map(partial(_one, fn), items))
     for n, why in bad[:10]: print(f'skipped {why if n in why else f"{n}: {why}"}')
     if bad: print(f'{desc or "done"}: {len(good)} of {len(items)}, {len(bad)} skipped')

@@ -7,22 +7,23 @@ Docs: https://plategan.github.io/plategan/restore.generator.html.md"""
 # %% auto #0
 __all__ = ['GENERATORS', 'gen_learner', 'save_generated']
 
-# %% ../../nbs/60_restore.generator.ipynb #e05de22c
+# %% ../../nbs/60_restore.generator.ipynb #40aecfc7
 from fastai.vision.all import *
 from ..core import save_image
 from ..losses import pix_loss
 from ..metrics import psnr, ssim
+from ..models.resnet import resnet9
 from ..models.sr import compact
 from ..models.unet import unet, unet_splitter
 from ..pairs import Part
 
-# %% ../../nbs/60_restore.generator.ipynb #b4d7d982
-GENERATORS = dict(compact=compact, unet=unet)
+# %% ../../nbs/60_restore.generator.ipynb #bc0c46aa
+GENERATORS = dict(compact=compact, unet=unet, resnet9=resnet9)
 
 @delegates(Learner.__init__, keep=True, but='dls,model,loss_func,metrics,splitter')
 def gen_learner(
     dls:DataLoaders, # Batches of (lq, gt), (b,3,h,w) in [0,1]
-    arch='compact', # 'compact', 'unet', or a module of your own
+    arch='compact', # 'compact', 'unet', 'resnet9', or a module of your own
     arch_args:dict=None, # For the network, such as dict(nf=32, n_blocks=8)
     loss_func=None, # Content loss of (prediction, gt); default `pix_loss('l1')`
     **kwargs,
