@@ -6,7 +6,7 @@ Docs: https://plategan.github.io/plategan/models.blocks.html.md"""
 
 # %% auto #0
 __all__ = ['built', 'pad_to', 'AnySize', 'zero_', 'Residual', 'icnr_', 'shuffle_up', 'SNConv', 'n_params', 'ms_image',
-           'receptive_field']
+           'receptive_field', 'measure']
 
 # %% ../../nbs/30_models.blocks.ipynb #c2072368
 import copy, inspect, time
@@ -93,11 +93,12 @@ def shuffle_up(
     "A convolution and a pixel shuffle, free of chequerboard at the start"
     return nn.Sequential(icnr_(nn.Conv2d(ni, nf*scale**2, ks, padding=ks//2), scale), nn.PixelShuffle(scale))
 
-# %% ../../nbs/30_models.blocks.ipynb #51459c40
+# %% ../../nbs/30_models.blocks.ipynb #999297e5
 class SNConv(nn.Conv2d):
-    "A `nn.Conv2d` whose weight is divided by its largest singular value (Miyato et al. 2018)"
-    def __init__(self, *args, n_start:int=10, **kwargs):
+    "A `nn.Conv2d` whose weight is divided by its largest singular value, times `gain` (Miyato et al. 2018)"
+    def __init__(self, *args, gain:float=1., n_start:int=10, **kwargs):
         super().__init__(*args, **kwargs)
+        self.gain = gain
         self.register_buffer('u', F.normalize(torch.randn(self.out_channels), dim=0))
         for _ in range(n_start): self.sigma()
 
@@ -111,7 +112,7 @@ class SNConv(nn.Conv2d):
                 if self.training and self.weight.requires_grad: self.u.copy_(u)
             return u @ (w @ v)
 
-    def forward(self, x): return self._conv_forward(x, self.weight/self.sigma().to(self.weight.dtype), self.bias)
+    def forward(self, x): return self._conv_forward(x, self.weight*(self.gain/self.sigma()).to(self.weight.dtype), self.bias)
 
 # %% ../../nbs/30_models.blocks.ipynb #165de221
 def n_params(
@@ -155,3 +156,15 @@ def receptive_field(
     mid = out if out.ndim == 2 else out[..., out.shape[-2]//2, out.shape[-1]//2]
     seen = torch.autograd.grad(mid.sum(), x)[0].abs().sum((0, 1)) > 0
     return tuple(int(i[-1]-i[0]+1) if len(i := seen.any(d).nonzero()) else 0 for d in (0, 1)) # the columns, then the rows
+
+# %% ../../nbs/30_models.blocks.ipynb #c12ab2a8
+def measure(
+    models:dict, # name -> model
+    sz=(192,64), # Width, height for the time
+    bs:int=32, # Pictures at once for the time
+): # DataFrame, one row a model
+    "Parameters, milliseconds an image and receptive field of each of `models`"
+    import pandas as pd
+    rows = [{'parameters': n_params(m), 'ms an image, training': ms_image(m, sz, bs), 'ms an image, in use': ms_image(m, sz, bs, train=False),
+        'sees, px': '{}×{}'.format(*receptive_field(m))} for m in models.values()]
+    return pd.DataFrame(rows, index=list(models)).round(2)

@@ -7,8 +7,7 @@ Docs: https://plategan.github.io/plategan/models.critic.html.md"""
 # %% auto #0
 __all__ = ['Critic', 'patch_critic', 'Mean', 'plate_critic']
 
-# %% ../../nbs/34_models.critic.ipynb #9c5e7df8
-import torch
+# %% ../../nbs/34_models.critic.ipynb #60108e2d
 from functools import partial
 from torch import nn
 from .blocks import built, pad_to, SNConv
@@ -23,10 +22,10 @@ class Critic(nn.Module):
 
     def forward(self, x): return self.net(pad_to(x, 1, self.least)*2-1)
 
-# %% ../../nbs/34_models.critic.ipynb #9bf896b5
+# %% ../../nbs/34_models.critic.ipynb #c43663b7
 def _norms(norm):
     "The convolution, and what follows it, for a `norm` by name"
-    known = dict(spectral=(SNConv, None), batch=(nn.Conv2d, nn.BatchNorm2d), instance=(nn.Conv2d, nn.InstanceNorm2d), none=(nn.Conv2d, None))
+    known = dict(spectral=(partial(SNConv, gain=2.), None), batch=(nn.Conv2d, nn.BatchNorm2d), instance=(nn.Conv2d, nn.InstanceNorm2d), none=(nn.Conv2d, None))
     if norm not in known: raise ValueError(f'norm={norm!r}: expected one of {", ".join(known)}')
     return known[norm]
 

@@ -7,8 +7,7 @@ Docs: https://plategan.github.io/plategan/models.sr.html.md"""
 # %% auto #0
 __all__ = ['Compact', 'compact']
 
-# %% ../../nbs/31_models.sr.ipynb #c1144b3c
-import torch
+# %% ../../nbs/31_models.sr.ipynb #91cc96ab
 from torch import nn
 from .blocks import built, AnySize, Residual, zero_
 

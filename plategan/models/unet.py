@@ -18,7 +18,7 @@ from fastai.vision.learner import create_body
 from fastai.vision.models.unet import DynamicUnet
 from .blocks import built, pad_to
 
-# %% ../../nbs/32_models.unet.ipynb #96f5809f
+# %% ../../nbs/32_models.unet.ipynb #3d8f2e83
 @contextmanager
 def _patience(seconds):
     "Let no network call of this block wait for an answer longer than `seconds`"
@@ -40,8 +40,8 @@ def encoder(
         try:
             with _patience(timeout): net.load_state_dict(weights.get_state_dict(progress=False))
         except (OSError, RuntimeError) as e:
-            warnings.warn(f'no ImageNet weights for {arch} ({e}): the encoder starts from random ones and needs more pictures; with a network, or with {weights.url} put into '
-                f'{torch.hub.get_dir()}/checkpoints, they are used', stacklevel=2)
+            warnings.warn(f'no ImageNet weights for {arch} ({e}): the encoder starts from random ones and needs more pictures; '
+                f'to use them, connect to the network or put {weights.url} into the folder checkpoints of torch.hub.get_dir()', stacklevel=2)
     return create_body(net, 3, False, cut=-2)
 
 # %% ../../nbs/32_models.unet.ipynb #07a7af93
@@ -73,7 +73,7 @@ class UNet(nn.Module):
         new.__dict__.update(copy.deepcopy(self.forget().__dict__, memo))
         return new
 
-# %% ../../nbs/32_models.unet.ipynb #5c71f917
+# %% ../../nbs/32_models.unet.ipynb #65677b7d
 @built
 def unet(
     arch:str='resnet34', # The encoder: resnet34 or resnet18
@@ -87,6 +87,7 @@ def unet(
     if norm not in ('weight', 'batch'): raise ValueError(f'norm={norm!r}: expected weight or batch')
     return UNet(encoder(arch, pretrained), self_attention=self_attention, blur=blur, norm_type=getattr(NormType, norm.title()), y_range=y_range)
 
+# %% ../../nbs/32_models.unet.ipynb #091d4be3
 def unet_splitter(
     model, # A `UNet`
 ) -> list: # Two lists of parameters
