@@ -43,7 +43,7 @@ demo: $(VENV)/.plain
 
 # one process a core, one thread a process: small networks gain nothing from more
 test: $(VENV)/.dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 course: $(VENV)/.dev
 	@$(BIN)/python tools/run_lessons.py $(ARGS)

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = pytest.mark.xdist_group('packaging')
 
 def build(src, out, *what):
     "Run `python -m build` with what is installed here"
