@@ -43,7 +43,7 @@ def test_sdist_is_complete(dists):
 def test_metadata(dists):
     "What the registry will show"
     with zipfile.ZipFile(dists[1]) as z: meta, entry = (z.read(next(f for f in z.namelist() if f.endswith(n))).decode() for n in ('METADATA', 'entry_points.txt'))
-    for line in ('Name: plategan', 'License-Expression: Apache-2.0', 'Requires-Python: >=3.10', 'Requires-Dist: fastai'): assert line in meta, line
+    for line in ('Name: plategan', 'License-Expression: Apache-2.0', 'Requires-Python: >=3.11', 'Requires-Dist: fastai'): assert line in meta, line
     assert 'make demo' in meta and 'plategan = plategan.cli:main' in entry
 
 @pytest.fixture(scope='module')
