@@ -148,14 +148,14 @@ def _missing(src, df) -> int:
     from plategan.core import find_images
     return int(len(df) < len(find_images(src)))
 
-# %% ../nbs/90_cli.ipynb #b061e240
+# %% ../nbs/90_cli.ipynb #4bfe7cab
 _trained = [f'{n}.{e}' for n in ('generator', 'critic', 'gan', 'gan-critic') for e in ('safetensors', 'json')]
 _trained += ['checkpoints', 'generated', 'history.csv', 'curves.png', 'train.json']
 
 def _quiet():
     "Let fastai draw its moving bars in a terminal only: in a file they are noise"
     import fastprogress.fastprogress as f
-    f.NO_BAR = not sys.stdout.isatty()
+    if not sys.stdout.isatty(): f.NO_BAR, f.ConsoleProgressBar.fill = True, ''
 
 def _remove(out:Path, names:list):
     "Remove the files and folders `names` from `out`"
@@ -290,7 +290,7 @@ def _results(out, steps, n, seed):
     text = (out/'evaluated'/'evaluate.md').read_text(encoding='utf-8') + f'\n| step | seconds |\n| --- | --- |\n{times}\n| together | {sum(steps.secs.values()):.0f} |\n'
     with atomic(out/'table.md') as tmp: tmp.write_text(text, encoding='utf-8')
 
-# %% ../nbs/90_cli.ipynb #aebf9b63
+# %% ../nbs/90_cli.ipynb #77f255fa
 @command("""example:
   plategan demo              draws, trains and restores, all in the folder demo
   plategan demo try --quick  the same road with next to nothing on it, to see whether all works
@@ -302,7 +302,7 @@ def demo(
     epochs:ints=(12, 2, 4), # Of the three stages
     arch:str='compact', # Network: compact, unet or resnet9
     sz:size=(192, 64), # Size of the plates
-    bs:int=32, # Pictures a step
+    bs:int=16, # Pictures a step
     strength:float=.5, # How far the plates are skewed and lit as in photographs, from 0 to 1
     recipe:str='camera', # How the bad pictures are made
     seed:int=42, # Of everything that is drawn
@@ -327,12 +327,12 @@ def demo(
     print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     _say('sheet.png (input, output, target), curves.png, table.md and table.csv', out, t, _quoted('plategan', 'enhance', 'YOUR_PICTURES', '--weights', out/'model'))
 
-# %% ../nbs/90_cli.ipynb #4fa58922
+# %% ../nbs/90_cli.ipynb #5055d395
 def _train(out, **kw):
     "One stage of training on the plates of a demo"
     from plategan.restore.finetune import train as f
     _quiet()
-    f(out/'train'/'lr', out/'train'/'hr', out/'model', **kw)
+    f(out/'train'/'lr', out/'train'/'hr', out/'model', rates=(1e-3, 1e-3, 2e-4), **kw) # three times that, and the compact network's loss jumps
 
 def _restore(out, device):
     "Restore the test plates of a demo with its last network"
@@ -363,22 +363,32 @@ def _fail(text:str, code:int=2) -> int:
     print(text, file=sys.stderr)
     return code
 
-# %% ../nbs/90_cli.ipynb #78edbcaf
+# %% ../nbs/90_cli.ipynb #ca3c569b
 def main(
     argv:list=None, # Words after `plategan`; None: those it was called with
 ) -> int: # 0 all went well, 1 some files were skipped, 2 can't be done as asked, 130 stopped by Ctrl-C
     "The command `plategan`"
     argv = [str(o) for o in (sys.argv[1:] if argv is None else argv)]
+    try:
+        code = _main(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError: # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+def _main(argv:list) -> int:
+    "Choose the command, read its words, call it"
     if not argv or argv[0] in ('-h', '--help', 'help'): return print(overview()) or 0
     if argv[0] in ('-V', '--version'): return print(f'plategan {_version()}') or 0
-    name = argv[0]
-    if name not in commands:
-        like = get_close_matches(name, commands, 1)
-        return _fail(f'plategan: there is no command {name!r}' + (f'; did you mean {like[0]!r}?' if like else f'; choose one of {", ".join(commands)}'))
-    try: args = vars(make_parser(commands[name]).parse_intermixed_args(argv[1:]))
+    if argv[0] not in commands:
+        like = get_close_matches(argv[0], commands, 1)
+        return _fail(f'plategan: there is no command {argv[0]!r}' + (f'; did you mean {like[0]!r}?' if like else f'; choose one of {", ".join(commands)}'))
+    try: args = vars(make_parser(commands[argv[0]]).parse_intermixed_args(argv[1:]))
     except SystemExit as e: return e.code or 0
-    return _guarded(name, args, args.pop('debug') or bool(os.environ.get('PLATEGAN_DEBUG')))
+    return _guarded(argv[0], args, args.pop('debug') or bool(os.environ.get('PLATEGAN_DEBUG')))
 
+# %% ../nbs/90_cli.ipynb #9af97767
 def _guarded(name:str, args:dict, debug:bool) -> int:
     "Call the command `name`; what goes wrong becomes one line and a code"
     try:
@@ -388,9 +398,7 @@ def _guarded(name:str, args:dict, debug:bool) -> int:
             warnings.showwarning = lambda message, *args, **kw: print(f'note: {message}', file=sys.stderr)
             return commands[name](**args) or 0
     except KeyboardInterrupt: return _fail(f'\nplategan {name}: stopped; what is finished stands, and the same command goes on from there', 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError: raise
     except Exception as e:
         if debug: raise
         text = f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e) or type(e).__name__
