@@ -290,7 +290,7 @@ def _results(out, steps, n, seed):
     text = (out/'evaluated'/'evaluate.md').read_text(encoding='utf-8') + f'\n| step | seconds |\n| --- | --- |\n{times}\n| together | {sum(steps.secs.values()):.0f} |\n'
     with atomic(out/'table.md') as tmp: tmp.write_text(text, encoding='utf-8')
 
-# %% ../nbs/90_cli.ipynb #77f255fa
+# %% ../nbs/90_cli.ipynb #e1789167
 @command("""example:
   plategan demo              draws, trains and restores, all in the folder demo
   plategan demo try --quick  the same road with next to nothing on it, to see whether all works
@@ -323,7 +323,7 @@ def demo(
         steps(name, lambda: _train(out, stage=name, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed, device=device))
     steps('restore', lambda: _restore(out, device))
     steps('evaluate', lambda: _evaluate(out, device, seed))
-    _results(out, steps, 8, seed)
+    _results(out, steps, 6, seed)
     print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     _say('sheet.png (input, output, target), curves.png, table.md and table.csv', out, t, _quoted('plategan', 'enhance', 'YOUR_PICTURES', '--weights', out/'model'))
 
