@@ -154,14 +154,14 @@ def took_turn(self:Adversarial, who, loss):
     self.losses.append((who, loss))
     self.switcher.step(loss)
 
-# %% ../nbs/51_gan.ipynb #dadf04f2
+# %% ../nbs/51_gan.ipynb #0816af76
 @patch
 def crit_step(self:Adversarial, fake, real):
     "One step of the critic on `fake` and `real`, at `crit_lr` times the generator's rate; its loss"
     self.critic.train()
     with torch.autocast(fake.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
         loss = crit_loss(self.critic(real).float(), self.critic(fake).float(), kind=self.kind, smooth=self.smooth)
-    for g in self.critic_opt.param_groups: g['lr'] = self.learn.opt.hypers[-1]['lr']*self.crit_lr
+    for g in self.critic_opt.param_groups: g['lr'] = float(self.learn.opt.hypers[-1]['lr'])*self.crit_lr
     self.grad_scaler.scale(loss).backward()
     self.grad_scaler.step(self.critic_opt)
     self.grad_scaler.update()

@@ -1,6 +1,5 @@
 "Nine checks that plategan's GANLearner passes and fastai's fails: the lesson 51 makes them one by one, here both classes take them."
 import warnings
-from functools import partial
 import pytest, torch
 from torch import nn
 from torch.nn import functional as F

@@ -79,7 +79,7 @@ def add_history(out, row):
     h = pd.DataFrame([row]) if h.empty else pd.concat([h, pd.DataFrame([row])], ignore_index=True)
     with atomic(Path(out)/'history.csv') as tmp: h.round(5).to_csv(tmp, index=False)
 
-# %% ../../nbs/62_restore.finetune.ipynb #4a9e0f31
+# %% ../../nbs/62_restore.finetune.ipynb #d6fdc6b5
 @dataclass
 class Run:
     "Everything that says what a training run is; what `train.json` keeps"
@@ -91,21 +91,21 @@ class Run:
     crit_args:dict=field(default_factory=dict) # For the critic
     sz:tuple=(192, 64) # Width and height that the networks see, px
     epochs:tuple=(10, 2, 3) # Of the generator, the critic, and both
-    rates:tuple=(3e-3, 1e-3, 2e-4) # Highest learning rate of each stage
+    rates:tuple=(1.5e-3, 1e-3, 2e-4) # Highest learning rate of each stage
     bs:int=32 # Pictures a batch
     loss:str='l1' # Content loss, see `pix_loss`
     weights_gen:tuple=(1., 50.) # Of the critic's judgement and of the content loss
     light:bool=True # Random brightness and contrast while training
     seed:int=42 # Of everything
 
-# %% ../../nbs/62_restore.finetune.ipynb #def2a0dd
+# %% ../../nbs/62_restore.finetune.ipynb #f7e8a059
 def fit_stage(learn, run, out, stage):
     "Fit one stage of `run` in `out`, going on where an earlier call was interrupted"
     i, keep = ('generator', 'critic', 'gan').index(stage), Checkpoint(out, stage, run.seed)
     start = keep.take_up(learn)
     if start: print(f'{stage}: {start} of {run.epochs[i]} epochs stand already')
     t = time.time()
-    learn.fit_one_cycle(run.epochs[i], run.rates[i], cbs=keep, start_epoch=start) if start < run.epochs[i] else None
+    learn.fit_one_cycle(run.epochs[i], run.rates[i], cbs=[keep, GradientClip(1.)], start_epoch=start) if start < run.epochs[i] else None
     took = float(read_history(out).query('stage == @stage').seconds.sum())
     save_weights(learn.model, Path(out)/stage, stage=stage, sz=list(run.sz), epochs=run.epochs[i], seed=run.seed, seconds=round(took, 1))
     if hasattr(learn, 'adversarial'): save_weights(learn.critic, Path(out)/'gan-critic', stage=stage, sz=list(run.sz))
