@@ -4,11 +4,11 @@ from datetime import date
 from pathlib import Path
 
 def record(out, started, **facts):
-    "Write record.json into `out`: commit, date, hardware, versions, the command, `facts`, and the seconds since `started`"
+    "Write record.json into `out`: commit, date, hardware, versions, the command, `facts`, and the seconds since `started` (training has its own, since a run may take several calls)"
     import torch
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
     cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.processor())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     rec = dict(command=' '.join(['python', *sys.argv]), commit=commit, date=str(date.today()), python=platform.python_version(), torch=torch.__version__,
-        cpu=cpu, cores=os.cpu_count(), torch_threads=torch.get_num_threads(), gpu=gpu, seconds=round(time.time()-started), **facts)
+        cpu=cpu, cores=os.cpu_count(), torch_threads=torch.get_num_threads(), gpu=gpu, seconds_of_this_call=round(time.time()-started), **facts)
     Path(out, 'record.json').write_text(json.dumps(rec, indent=1, ensure_ascii=False) + '\n')

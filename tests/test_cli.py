@@ -156,7 +156,8 @@ def halves(d):
 
 def stopped(words, when, cwd):
     "Start a command, press Ctrl-C (in its whole process group, as a terminal does) as soon as `when()`"
-    p = subprocess.Popen([sys.executable, '-c', CODE, *map(str, words)], cwd=cwd, env=env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable, '-c', CODE, *map(str, words)], cwd=cwd, env=env(), start_new_session=True, **pipes)
     end = time.time()+120
     while not when() and p.poll() is None and time.time() < end: time.sleep(.01)
     assert p.poll() is None, f'ended before it could be stopped: {p.communicate()}'
@@ -180,8 +181,8 @@ def test_stop_crappify_and_enhance(demo, tmp_path):
     src.mkdir()
     files = sorted((d/'test'/'lr').glob('*.jpg'))
     for i in range(3000): os.link(files[i % len(files)], src/f'{i}.jpg')
-    for words, out in ((['crappify', 'src', 'bad', '--recipe', 'camera', '--workers', 0], 'bad'),
-                       (['enhance', 'src', 'good', '--weights', d/'model', '--device', 'cpu'], 'good')):
+    jobs = dict(bad=['crappify', 'src', 'bad', '--recipe', 'camera', '--workers', 0], good=['enhance', 'src', 'good', '--weights', d/'model', '--device', 'cpu'])
+    for out, words in jobs.items():
         rc, _, err = stopped(words, lambda: n_jpg(tmp_path/out) >= 30, tmp_path)
         assert rc == 130 and 'Traceback' not in err and 'goes on' in err, err
         assert 30 <= n_jpg(tmp_path/out) < 3000 and not halves(tmp_path/out)
