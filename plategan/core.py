@@ -146,7 +146,7 @@ def n_cpus() -> int: # At least 1
     "The processors that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-# %% ../nbs/00_core.ipynb #cbc85cdc
+# %% ../nbs/00_core.ipynb #59e6c86b
 def each_file(
     fn, # Called with each item
     items, # What `find_images` gives, or any list
@@ -155,7 +155,7 @@ def each_file(
     name=str, # Item -> what to call it in the report
 ) -> tuple: # (list of results, list of (item name, reason) that failed)
     "Do `fn` to each of `items`, in order, with a bar; one that raises ValueError is reported and skipped"
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
     items = list(items)
     if n_workers is None: n_workers = n_cpus() if len(items) > 200 else 0
     bar, good, bad = partial(tqdm, total=len(items), desc=desc, delay=1, leave=False), [], []

@@ -92,7 +92,7 @@ class Adversarial(Callback):
         "The critic's optimizer, made once"
         if self.critic_opt is None: self.critic_opt = self.crit_opt(self.critic.parameters(), lr=1e-3, weight_decay=self.wd)
 
-# %% ../nbs/51_gan.ipynb #acc4f8e7
+# %% ../nbs/51_gan.ipynb #a1df9eeb
 @patch
 def before_fit(self:Adversarial):
     "Bring the critic to the device, and make its optimizer if it has none"
@@ -101,7 +101,7 @@ def before_fit(self:Adversarial):
     self.critic.to(self.device)
     self.make_opt()
     mp = getattr(self.learn, 'mixed_precision', None)
-    self.dtype = mp.autocast.fast_dtype if mp and self.device.type == 'cuda' else torch.float32
+    self.dtype = mp.autocast.fast_dtype if mp and mp.autocast.device == self.device.type else torch.float32
     self.grad_scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
 @patch

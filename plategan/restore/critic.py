@@ -21,17 +21,17 @@ def real_loss(
     targ = targ.view(-1, *[1]*(pred.ndim-1)).expand_as(pred).to(pred.dtype)
     return F.binary_cross_entropy_with_logits(pred, targ)
 
-# %% ../../nbs/61_restore.critic.ipynb #67668f79
+# %% ../../nbs/61_restore.critic.ipynb #099a8346
 CRITICS = dict(patch_critic=patch_critic, plate_critic=plate_critic)
 
 @delegates(Learner.__init__, keep=True, but='dls,model,loss_func,metrics')
 def crit_learner(
     dls:DataLoaders, # Batches of (picture, 0 generated or 1 real), see `critic_dls`
     arch='plate_critic', # 'plate_critic', 'patch_critic', or a module of your own
-    arch_args:dict=None, # For the network
+    arch_args:dict=None, # For the network; default: instance norm
     **kwargs,
 ) -> Learner: # Reports its accuracy
     "A Learner for a critic; raises ValueError for an unknown `arch`"
     if isinstance(arch, str) and arch not in CRITICS: raise ValueError(f'arch is {arch!r}; expected one of {", ".join(CRITICS)}, or a module')
-    net = CRITICS[arch](**(arch_args or {})) if isinstance(arch, str) else arch
+    net = CRITICS[arch](**(dict(norm='instance') if arch_args is None else arch_args)) if isinstance(arch, str) else arch
     return Learner(dls, net, loss_func=real_loss, metrics=crit_accuracy, **kwargs)
