@@ -290,16 +290,16 @@ def _results(out, steps, n, seed):
     text = (out/'evaluated'/'evaluate.md').read_text(encoding='utf-8') + f'\n| step | seconds |\n| --- | --- |\n{times}\n| together | {sum(steps.secs.values()):.0f} |\n'
     with atomic(out/'table.md') as tmp: tmp.write_text(text, encoding='utf-8')
 
-# %% ../nbs/90_cli.ipynb #e1789167
+# %% ../nbs/90_cli.ipynb #58b39853
 @command("""example:
   plategan demo              draws, trains and restores, all in the folder demo
   plategan demo try --quick  the same road with next to nothing on it, to see whether all works
 a second call finds what stands, a stopped one goes on; --fresh starts again""")
 def demo(
     out:Path=Path('demo'), # Folder for everything
-    count:int=1200, # Plates to train on
+    count:int=2400, # Plates to train on
     held:int=100, # Plates to test on, never seen in training
-    epochs:ints=(12, 2, 4), # Of the three stages
+    epochs:ints=(12, 2, 3), # Of the three stages
     arch:str='compact', # Network: compact, unet or resnet9
     sz:size=(192, 64), # Size of the plates
     bs:int=16, # Pictures a step
@@ -327,12 +327,12 @@ def demo(
     print('\n' + (out/'table.md').read_text(encoding='utf-8'))
     _say('sheet.png (input, output, target), curves.png, table.md and table.csv', out, t, _quoted('plategan', 'enhance', 'YOUR_PICTURES', '--weights', out/'model'))
 
-# %% ../nbs/90_cli.ipynb #5055d395
+# %% ../nbs/90_cli.ipynb #2c21bdc2
 def _train(out, **kw):
     "One stage of training on the plates of a demo"
     from plategan.restore.finetune import train as f
     _quiet()
-    f(out/'train'/'lr', out/'train'/'hr', out/'model', rates=(1e-3, 1e-3, 2e-4), **kw) # three times that, and the compact network's loss jumps
+    f(out/'train'/'lr', out/'train'/'hr', out/'model', rates=(1e-3, 1e-3, 2e-4), **kw) # small batches want a smaller rate
 
 def _restore(out, device):
     "Restore the test plates of a demo with its last network"

@@ -7,9 +7,10 @@ Docs: https://plategan.github.io/plategan/enhance.html.md"""
 # %% auto #0
 __all__ = ['find_weights', 'working_size', 'Restorer', 'enhance', 'targets', 'enhance_folder']
 
-# %% ../nbs/81_enhance.ipynb #bba91326
+# %% ../nbs/81_enhance.ipynb #eab787ff
 import csv, errno, warnings, zlib
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from PIL import Image, ImageOps
@@ -19,12 +20,12 @@ from .core import IMAGE_TYPES, as_pil, atomic, find_images, open_image
 from .models.blocks import n_params, pad_to
 from .models.weights import load_weights, weight_files
 
-# %% ../nbs/81_enhance.ipynb #969ad3bd
+# %% ../nbs/81_enhance.ipynb #c5169ba8
 def find_weights(
     weights=None, # `.safetensors` file, or the folder that training wrote; None: the network in the package
 ) -> Path: # Of the `.safetensors` file
     "The file that `weights` means; raises `FileNotFoundError` saying what was looked for"
-    p = Path(weights) if weights is not None else Path(__file__).parent/'weights'/'default.safetensors'
+    p = Path(weights) if weights is not None else Path(str(files('plategan')))/'weights'/'default.safetensors'
     if weights is None and not p.exists():
         raise FileNotFoundError(f'this install has no default network ({p}): train one (`plategan demo`) and name its weights')
     if p.is_dir():
