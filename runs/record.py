@@ -9,6 +9,7 @@ def record(out, started, **facts):
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
     cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.processor())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    rec = dict(command=' '.join(['python', *sys.argv]), commit=commit, date=str(date.today()), python=platform.python_version(), torch=torch.__version__,
-        cpu=cpu, cores=os.cpu_count(), torch_threads=torch.get_num_threads(), gpu=gpu, seconds_of_this_call=round(time.time()-started), **facts)
+    command = ' '.join(['python', *(f'DIR/{Path(a).name}' if Path(a).is_absolute() else a for a in sys.argv)])
+    rec = dict(command=command, commit=commit, date=str(date.today()), python=platform.python_version(), torch=torch.__version__, cpu=cpu,
+        cores=os.cpu_count(), torch_threads=torch.get_num_threads(), gpu=gpu, seconds_of_this_call=round(time.time()-started), **facts)
     Path(out, 'record.json').write_text(json.dumps(rec, indent=1, ensure_ascii=False) + '\n')

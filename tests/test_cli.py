@@ -154,10 +154,14 @@ def halves(d):
         except OSError: bad.append(p)
     return bad
 
+def hear_ctrl_c():
+    "In a new process: Ctrl-C counts, even if these tests were started in the background, where shells switch it off"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 def stopped(words, when, cwd):
     "Start a command, press Ctrl-C (in its whole process group, as a terminal does) as soon as `when()`"
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    p = subprocess.Popen([sys.executable, '-c', CODE, *map(str, words)], cwd=cwd, env=env(), start_new_session=True, **pipes)
+    p = subprocess.Popen([sys.executable, '-c', CODE, *map(str, words)], cwd=cwd, env=env(), start_new_session=True, preexec_fn=hear_ctrl_c, **pipes)
     end = time.time()+120
     while not when() and p.poll() is None and time.time() < end: time.sleep(.01)
     assert p.poll() is None, f'ended before it could be stopped: {p.communicate()}'
