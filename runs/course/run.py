@@ -61,6 +61,7 @@ def main():
     runs = {p.name: p for n in NETS for p in (a.work/n, a.work/f'{n}-real') if (p/'generator.json').exists()}
     rows = {f'{n}, pixels': Restorer(p/'generator') for n, p in runs.items()} | {f'{n}, GAN': Restorer(p/'gan') for n, p in runs.items() if (p/'gan.json').exists()}
     evaluate(rows, a.work/'test'/'lr', a.work/'test'/'hr', HERE, seed=SEED)
+    (HERE/'pictures.csv').unlink() # a line per picture: too long to keep
     for n, p in runs.items(): read_history(p).to_csv(HERE/f'history-{n}.csv', index=False)
     record(HERE, t, seed=SEED, rendered=N_RENDERED, real=len(find_images(a.real)) if a.real else 0, test=N_TEST,
         training_seconds={n: round(read_history(p).seconds.sum()) for n, p in runs.items()})
