@@ -92,7 +92,7 @@ class Adversarial(Callback):
         "The critic's optimizer, made once"
         if self.critic_opt is None: self.critic_opt = self.crit_opt(self.critic.parameters(), lr=1e-3, weight_decay=self.wd)
 
-# %% ../nbs/51_gan.ipynb #a1df9eeb
+# %% ../nbs/51_gan.ipynb #0844f4fb
 @patch
 def before_fit(self:Adversarial):
     "Bring the critic to the device, and make its optimizer if it has none"
@@ -106,8 +106,7 @@ def before_fit(self:Adversarial):
 
 @patch
 def before_train(self:Adversarial):
-    "Begin a new count of turns with a new fit; looking at predictions, which also begins a fit, leaves it alone"
-    if self.new: self.switcher.reset()
+    "Begin a new list of losses with a new fit (looking at predictions begins one too, and is none); turns go on where they were"
     if self.new and not self.aside: self.losses = []
     self.new = False
 
@@ -230,14 +229,15 @@ def from_learners(cls:GANLearner,
     return cls(learn_gen.dls, learn_gen.model, learn_crit.model, learn_gen.loss_func, adversarial=adv,
         metrics=ifnone(metrics, learn_gen.metrics), cbs=cbs, **same)
 
-# %% ../nbs/51_gan.ipynb #faf15064
+# %% ../nbs/51_gan.ipynb #88fab72f
 @patch
 @delegates(save_model)
 def save(self:GANLearner, file, **kwargs):
     "Save the generator as any Learner does, and the critic with its optimizer beside it as `file`-critic"
     path = super(GANLearner, self).save(file, **kwargs)
     self.adversarial.make_opt()
-    torch.save(dict(critic=self.critic.state_dict(), opt=self.adversarial.critic_opt.state_dict()), path.with_name(f'{path.stem}-critic.pth'))
+    state = dict(critic=self.critic.state_dict(), opt=self.adversarial.critic_opt.state_dict(), turns=dict(vars(self.adversarial.switcher)))
+    torch.save(state, path.with_name(f'{path.stem}-critic.pth'))
     return path
 
 @patch
@@ -246,8 +246,10 @@ def load(self:GANLearner, file, device=None, **kwargs):
     "Load what `save` saved, so that training can go on"
     super(GANLearner, self).load(file, device=device, **kwargs)
     path = join_path_file(file, self.path/self.model_dir, ext='.pth')
-    state = torch.load(path.with_name(f'{path.stem}-critic.pth'), map_location=ifnone(device, self.dls.device), weights_only=True)
+    device = ifnone(device, self.dls.device)
+    state = torch.load(path.with_name(f'{path.stem}-critic.pth'), map_location=device, weights_only=True)
+    self.critic.to(device).load_state_dict(state['critic'])
     self.adversarial.make_opt()
-    self.critic.load_state_dict(state['critic'])
     self.adversarial.critic_opt.load_state_dict(state['opt'])
+    vars(self.adversarial.switcher).update(state['turns'])
     return self

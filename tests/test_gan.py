@@ -152,3 +152,19 @@ def test_kinds(kind):
     learn = ours.GANLearner(dls(), generator(), critic(), nn.L1Loss(), adversarial=dict(kind=kind, switcher=ours.FixedGANSwitcher(2, 1)))
     with learn.no_logging(), learn.no_bar(): learn.fit(2, 1e-4)
     assert len(learn.adversarial.losses) == 10 and all(abs(v) < 100 for _, v in learn.adversarial.losses)
+
+def test_a_loaded_gan_goes_on_with_the_same_turn(tmp_path):
+    "Five batches: critic, generator, ..., critic. The next turn is the generator's, in a new process too; lr_find changes nothing about it"
+    learn, *_ = marry(ours)
+    learn.path = tmp_path
+    fit(learn)
+    learn.save('one')
+    fresh, gen, crit = marry(ours)
+    fresh.path = tmp_path
+    fresh.load('one')
+    with fresh.no_bar(): fresh.lr_find(num_it=8, show_plot=False)
+    turns = Turns(ours, gen, crit)
+    fit(fresh, cbs=turns)
+    assert [t for t, *_ in turns.seen] == [True, False, True, False, True]
+    fit(fresh)
+    assert fresh.adversarial.losses[0][0] == 'crit'
