@@ -23,7 +23,7 @@ setup( # chkstyle: ignore-node
     classifiers=classifiers,
     packages=find_packages(include=['plategan', 'plategan.*']),
     include_package_data=False,
-    package_data=dict(plategan=['fonts/*', 'weights/*']),
+    package_data=dict(plategan=['fonts/*', 'weights/*', 'plates/countries/*']),
     install_requires=cfg['requirements'].split(),
     extras_require=dict(dev=dev+docs, docs=docs),
     entry_points=dict(console_scripts=cfg['console_scripts'].split(), nbdev=['plategan=plategan._modidx:d']),

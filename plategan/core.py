@@ -8,8 +8,9 @@ Docs: https://plategan.github.io/plategan/core.html.md"""
 __all__ = ['IMAGE_TYPES', 'in_test', 'small', 'rng', 'seed_all', 'as_pil', 'BadImage', 'open_image', 'atomic', 'save_image',
            'find_images', 'n_cpus', 'each_file', 'sheet', 'show_row']
 
-# %% ../nbs/00_core.ipynb #c99be96f
+# %% ../nbs/00_core.ipynb #38fec828
 import os, random, zlib
+from collections import deque
 from contextlib import contextmanager
 from glob import glob, has_magic
 from functools import partial
@@ -146,25 +147,30 @@ def n_cpus() -> int: # At least 1
     "The processors that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-# %% ../nbs/00_core.ipynb #59e6c86b
+# %% ../nbs/00_core.ipynb #4fe8be61
 def each_file(
     fn, # Called with each item
-    items, # What `find_images` gives, or any list
+    items, # What `find_images` gives, any list, or with `total` any iterator
     n_workers:int=None, # Processes; default: all processors if there are over 200 items, else none
     desc:str='', # Shown at the bar
     name=str, # Item -> what to call it in the report
+    total:int=None, # How many items an iterator has about; it is then read as it is needed
 ) -> tuple: # (list of results, list of (item name, reason) that failed)
     "Do `fn` to each of `items`, in order, with a bar; one that raises ValueError is reported and skipped"
     from tqdm import tqdm
-    items = list(items)
-    if n_workers is None: n_workers = n_cpus() if len(items) > 200 else 0
-    bar, good, bad = partial(tqdm, total=len(items), desc=desc, delay=1, leave=False), [], []
-    def keep(outs):
-        for item, (res, why) in zip(items, bar(outs)): good.append(res) if why is None else bad.append((name(item), why))
-    if n_workers > 1: keep(_in_processes(partial(_one, fn), items, n_workers))
-    else: keep(map(partial(_one, fn), items))
+    if total is None: items = list(items)
+    total, names, good, bad = len(items) if total is None else total, deque(), [], []
+    if n_workers is None: n_workers = n_cpus() if total > 200 else 0
+    def feed():
+        for o in items:
+            names.append(name(o))
+            yield o
+    outs = _in_processes(partial(_one, fn), feed(), n_workers) if n_workers > 1 else map(partial(_one, fn), feed())
+    for res, why in tqdm(outs, total=total, desc=desc, delay=1, leave=False):
+        n = names.popleft()
+        good.append(res) if why is None else bad.append((n, why))
     for n, why in bad[:10]: print(f'skipped {why if n in why else f"{n}: {why}"}')
-    if bad: print(f'{desc or "done"}: {len(good)} of {len(items)}, {len(bad)} skipped')
+    if bad: print(f'{desc or "done"}: {len(good)} of {len(good)+len(bad)}, {len(bad)} skipped')
     return good, bad
 
 # %% ../nbs/00_core.ipynb #832b0bb4

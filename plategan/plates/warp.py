@@ -200,16 +200,14 @@ def shine(
         a = np.maximum(a, a*(1-d['bloom'])+np.asarray(hot, np.float32)/255*d['bloom']*1.35)
     return a
 
-# %% ../../nbs/12_plates.warp.ipynb #db45f265
-def _moved_boxes(H, boxes, sz):
-    "The boxes after `H`, cut to the picture"
-    if not boxes: return []
-    b = np.array([o[1:] for o in boxes])
-    p = move_points(H, b[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).reshape(-1, 4, 2)
-    lo, hi = np.clip(p.min(1), 0, sz), np.clip(p.max(1), 0, sz)
-    return [(o[0], *l, *h) for o, l, h in zip(boxes, lo.tolist(), hi.tolist())]
+# %% ../../nbs/12_plates.warp.ipynb #45929362
+def _moved_boxes(H, plate, sz):
+    "The quads of `plate` after `H`, and upright boxes round them, cut to the picture"
+    quads = move_points(H, plate.quads.reshape(-1, 2)).reshape(-1, 4, 2)
+    lo, hi = np.clip(quads.min(1), 0, sz), np.clip(quads.max(1), 0, sz)
+    return [(o[0], *l, *h) for o, l, h in zip(plate.boxes, lo.tolist(), hi.tolist())], quads.astype(np.float32)
 
-# %% ../../nbs/12_plates.warp.ipynb #1df5d1c4
+# %% ../../nbs/12_plates.warp.ipynb #467a9f81
 def _behind(rng, a, sz):
     "A made scene with the shadow of a plate that covers `a` of it"
     near = Image.fromarray((a[::2, ::2, 0]*255).astype(np.uint8)).filter(ImageFilter.BoxBlur(sz[1]/24)).resize(sz, Image.BILINEAR)
@@ -234,5 +232,5 @@ def as_crop(
     if d['noise'] > .002: img = img+rng.standard_normal(img.shape, np.float32)*d['noise']
     img = Image.fromarray((np.clip(img, 0, 1)*255+.5).astype(np.uint8))
     if d['soft'] > .2: img = img.filter(ImageFilter.BoxBlur(d['soft']*sz[1]/64))
-    boxes, corners = _moved_boxes(H, plate.boxes, sz), move_points(H, plate.corners).astype(np.float32)
-    return Plate(img, plate.text, plate.type, boxes, corners, dict(plate.params, view=d))
+    boxes, quads = _moved_boxes(H, plate, sz)
+    return Plate(img, plate.text, plate.type, boxes, move_points(H, plate.corners).astype(np.float32), dict(plate.params, view=d), quads)
