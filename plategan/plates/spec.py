@@ -251,7 +251,7 @@ def read_types(
     if not out: raise ValueError(f'{path or "the text"} has no [types.…] table')
     return out
 
-# %% ../../nbs/10_plates.spec.ipynb #572eee70
+# %% ../../nbs/10_plates.spec.ipynb #f15e924b
 COUNTRIES = Path(plategan.__file__).parent/'plates'/'countries'
 TYPES = {t.name: t for f in sorted(COUNTRIES.glob('*.toml'), key=lambda f: (f.stem != 'cn', f.stem)) for t in read_types(f)}
 
@@ -275,10 +275,11 @@ def get_type(
 
 def get_types(
     o, # A name, a `PlateType`, the path of a country's file (.toml), or a list of these
+    country=None, # Two letters: then the kind is name enough, 'taxi' for 'kr_taxi'
 ) -> list: # `PlateType`s
     "All the types that `o` names"
-    if isinstance(o, (list, tuple)): return [t for p in o for t in get_types(p)]
-    return read_types(o) if str(o).endswith('.toml') else [get_type(o)]
+    if isinstance(o, (list, tuple)): return [t for p in o for t in get_types(p, country)]
+    return read_types(o) if str(o).endswith('.toml') else [TYPES[f'{country}_{o}'] if f'{country}_{o}' in TYPES else get_type(o)]
 
 # %% ../../nbs/10_plates.spec.ipynb #cad225f7
 def check_number(
