@@ -16,8 +16,9 @@ RULES |= {t.name: plate_id for t in plate_types('id')}
 
 def test_every_type_has_a_rule(): assert set(RULES) == {t.name for c in ('kr', 'id') for t in plate_types(c)}
 
-@pytest.mark.parametrize('balanced', [False, True], ids=['plain', 'balanced'])
-@pytest.mark.parametrize('name', sorted(RULES))
+SAME = {o for o in RULES if o[:2] == 'id'}-{'id_white', 'id_moto_white'} # the grammar of these two: balancing it takes seconds
+
+@pytest.mark.parametrize('name,balanced', [(o, b) for o in sorted(RULES) for b in (False, True) if not (b and o in SAME)])
 def test_drawn_numbers_follow_the_rule(name, balanced):
     g, rule = rng(5, name), re.compile(RULES[name])
     texts = [draw_number(name, g, balanced=balanced) for _ in range(1000)]
@@ -111,7 +112,8 @@ def mean_colour(p, x, y): return np.asarray(p.img)[y-3:y+4, x-3:x+4].reshape(-1,
 
 def test_colours():
     def at(name, x, y): return mean_colour(render(type=name, seed=1, vary=0), x, y)
-    for name, (hi, lo) in dict(kr_green=(1, 0), kr_taxi=(0, 2), kr_film=(2, 0), id_public=(0, 2), id_government=(0, 1), id_trade_zone=(1, 0), id_electric=(2, 0)).items():
+    for name, order in dict(kr_green='gr', kr_taxi='rb', kr_film='br', id_public='rb', id_government='rg', id_trade_zone='gr', id_electric='br').items():
+        hi, lo = map('rgb'.index, order)
         x, y = {'kr_film': (7, 90), 'id_electric': (60, 127)}.get(name, (12, TYPES[name].sz_mm[1]-12))
         rgb = at(name, x, y)
         assert rgb[hi] > rgb[lo]+60, (name, rgb)
