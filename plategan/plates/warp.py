@@ -104,7 +104,7 @@ def put(
     scene.paste(o, (0, 0), o)
     return scene
 
-# %% ../../nbs/12_plates.warp.ipynb #40a55031
+# %% ../../nbs/12_plates.warp.ipynb #ded7e6bb
 PAINTS = np.array([(12, 12, 14), (30, 31, 34), (58, 60, 64), (110, 112, 116), (165, 168, 172), (225, 227, 230), (242, 243, 244),
     (120, 20, 24), (18, 30, 70), (150, 140, 120), (70, 72, 50)], np.float32)
 
@@ -114,11 +114,8 @@ def soft_field(rng, sz, cells):
     a = rng.standard_normal((max(2, round(sz[1]*k)+1), max(2, round(sz[0]*k)+1))).astype(np.float32)
     return np.asarray(Image.fromarray(a).resize(sz, Image.BICUBIC))
 
-def made_scene(
-    rng, # NumPy generator
-    sz, # (w, h)
-) -> Image.Image:
-    "A made background: car paint, gaps and edges, out of focus"
+# %% ../../nbs/12_plates.warp.ipynb #62f1c93c
+def _half_scene(rng, sz): # (h,w,3) floats, half of `sz`
     w, h = half = max(2, sz[0]//2), max(2, sz[1]//2)
     body, trim = PAINTS[rng.integers(len(PAINTS))], PAINTS[rng.integers(5)]
     im = Image.new('RGB', half, tuple(int(v) for v in body))
@@ -131,8 +128,16 @@ def made_scene(
         x = w*(rng.uniform(0, .08) if rng.random() < .5 else rng.uniform(.92, 1))
         d.rectangle([x, 0, w, h] if x > w/2 else [0, 0, x, h], fill=tuple(int(v) for v in trim*.5))
     a = np.asarray(im.filter(ImageFilter.BoxBlur(float(rng.uniform(.01, .06)*h))), np.float32)
-    a = a*(rng.uniform(.35, 1)+.2*soft_field(rng, half, 3))[..., None]+rng.uniform(0, 10)
-    return Image.fromarray(np.clip(a, 0, 255).astype(np.uint8)).resize(sz, Image.BILINEAR)
+    return a*(rng.uniform(.35, 1)+.2*soft_field(rng, half, 3))[..., None]+np.float32(rng.uniform(0, 10))
+
+def _whole(a, sz): return Image.fromarray(np.clip(a, 0, 255).astype(np.uint8)).resize(sz, Image.BILINEAR)
+
+def made_scene(
+    rng, # NumPy generator
+    sz, # (w, h)
+) -> Image.Image:
+    "A made background: car paint, gaps and edges, out of focus"
+    return _whole(_half_scene(rng, sz), sz)
 
 # %% ../../nbs/12_plates.warp.ipynb #a52faf56
 def draw_pose(
@@ -329,11 +334,12 @@ def _soften(a, r): # a: (3,h,w), changed; r: 0 to 1
         np.multiply(s, np.float32(1/(1+2*r)), out=v)
     return a
 
-# %% ../../nbs/12_plates.warp.ipynb #9a69120b
+# %% ../../nbs/12_plates.warp.ipynb #accae299
 def _behind(rng, a, sz):
     "A made scene, (3,h,w), with the shadow of a plate whose opacity is `a`"
-    near = a.reduce(2).filter(ImageFilter.BoxBlur(sz[1]/24)).resize(sz, Image.BILINEAR)
-    return planes(made_scene(rng, sz))*(1-np.asarray(near, np.float32)*(.7/255))
+    half = _half_scene(rng, sz)
+    near = a.resize(half.shape[1::-1], Image.BOX).filter(ImageFilter.BoxBlur(sz[1]/24))
+    return planes(_whole(half*(1-np.asarray(near, np.float32)*np.float32(.7/255))[..., None], sz))
 
 def draw_view(
     plate, # A `Plate`, straight on
