@@ -314,15 +314,16 @@ def find_type(
         except ValueError as e: why.append(str(e))
     raise ValueError('no known plate has this number; the nearest:\n' + '\n'.join(why))
 
-# %% ../../nbs/10_plates.spec.ipynb #bd6f3fbf
+# %% ../../nbs/10_plates.spec.ipynb #6edb2e18
 @lru_cache(maxsize=256)
 def _paths(t, region):
-    "For each form and region: (the choices at each place, weight), and the names of the places"
+    "For each form, and each region if it decides what else may stand there: (choices at each place, region or where it stands, weight, how many numbers)"
     if region is not None and region not in regions(t): raise ValueError(f'{t.name} has no region {region!r}; there are {" ".join(regions(t)) or "none"}')
     out = []
     for i, f in enumerate(t.forms):
-        rs = ((region,) if region else regions(t)) if t.region in f and t.region else (None,)
-        sub = [([(r,) if s == t.region and r else choices(t.symbols, s, r) for s in f], r) for r in rs]
+        has, tied = t.region and t.region in f, any(isinstance(t.symbols.get(s), dict) for s in f)
+        rs = ((region,) if region else regions(t) if tied else (None,)) if has else (None,)
+        sub = [([(r,) if s == t.region and r else choices(t.symbols, s, r) for s in f], r or (f.index(t.region) if has else None)) for r in rs]
         sizes = [float(np.prod([len(o) for o in c])) for c, _ in sub]
         w = t.weights[i] if t.weights else sum(sizes)
         out += [(c, r, w/len(sub), n) for (c, r), n in zip(sub, sizes)]
@@ -401,7 +402,7 @@ def _sampler(t, region, balanced):
         tables = [[(c, None if len(c) == 1 else cum(factors[p][[chars[p][x] for x in c]])) for c, p in zip(ch, n)] for (ch, *_), n in zip(paths, names)]
     return (np.cumsum(W)/W.sum()).tolist(), [r for _, r, *_ in paths], tables
 
-# %% ../../nbs/10_plates.spec.ipynb #9fb43c40
+# %% ../../nbs/10_plates.spec.ipynb #c4c22033
 def draw_number(
     type, # Name or `PlateType`
     rng, # NumPy generator
@@ -416,4 +417,5 @@ def draw_with_region(t, rng, region=None, balanced=False) -> tuple: # (number, i
     ends, rs, tables = _sampler(t, region, balanced)
     u = rng.random(24).tolist()
     k = min(bisect(ends, u[0]), len(tables)-1)
-    return ''.join(c[0] if len(c) == 1 else c[int(v*len(c))] if e is None else c[min(bisect(e, v), len(c)-1)] for (c, e), v in zip(tables[k], u[1:])), rs[k]
+    got = [c[0] if len(c) == 1 else c[int(v*len(c))] if e is None else c[min(bisect(e, v), len(c)-1)] for (c, e), v in zip(tables[k], u[1:])]
+    return ''.join(got), got[rs[k]] if isinstance(rs[k], int) else rs[k]
