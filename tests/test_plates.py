@@ -43,6 +43,7 @@ def test_any_text_is_answered(text):
 def test_balance(name):
     "Balanced: all letters of a place equally frequent, all digits too; where there are only letters or only digits, exactly even"
     for place, odds in place_odds(name, balanced=True).items():
+        if name.startswith('in_') and place == (1, 0): continue # every state has a first district, few have a ninetieth
         kinds = [[p for c, p in odds.items() if c.isdigit() == d] for d in (True, False)]
         for p in filter(None, kinds): assert max(p) < 1.1*min(p), (place, min(p), max(p))
 
