@@ -43,7 +43,7 @@ def ink_of(face, char):
     if box is None: raise ValueError(f'face {face!r} has no ink for {char!r}')
     return mask.crop(box)
 
-# %% ../../nbs/11_plates.render.ipynb #89be051f
+# %% ../../nbs/11_plates.render.ipynb #5257cb96
 @lru_cache
 def strokes_of(face): # Character -> strokes, or None for a face of outlines
     "The strokes of a face that is drawn with a pen: a file such as fonts/pen.toml"
@@ -53,7 +53,7 @@ def strokes_of(face): # Character -> strokes, or None for a face of outlines
 def pen_strokes(char, face='pen'): # List of (n,2) points in [0,1]
     "The strokes of `char` as chains of points"
     known = strokes_of(face)
-    if char not in known: raise ValueError(f'the face {face} has no strokes for {char!r}; it writes {"".join(known)}')
+    if char not in known: raise ValueError(f'the face {face} has no strokes for {char!r}; it writes {"".join(o for o in known if len(o) == 1)}')
     out = []
     for kind, rest in (o.strip().split(' ', 1) for o in known[char].split(';')):
         v = np.array(rest.replace(',', ' ').split(), float)
@@ -298,7 +298,7 @@ def draw_look(
     look |= dict(gain=round(1+(.18*u[6]-.15)*vary, 4), ink=round(1-.1*u[7]*vary, 4))
     return dict(look, relief=round((.6+(.6*u[8]-.2)*vary)*t.relief, 4), light=round(-pi/2+.7*vary*z[5], 4))
 
-# %% ../../nbs/11_plates.render.ipynb #0b4b2b0b
+# %% ../../nbs/11_plates.render.ipynb #958062e6
 @lru_cache(maxsize=64)
 def _tall(t): # mm
     "The height of the tallest characters of `t`"
@@ -306,16 +306,23 @@ def _tall(t): # mm
 
 def is_script(c): return ord(c) > 0x2e7f # Chinese, Korean: what has a face of its own
 
+# %% ../../nbs/11_plates.render.ipynb #3e747b3a
+def _script(t, c, look, w, h):
+    "Face, character and weight for a Chinese or Korean character: of the wanted face if it has it, else of the first of outlines"
+    known, move = strokes_of(look['script']), look['script_weight']
+    if known and c in known: return look['script'], c, round((known['stroke'][c]+2*move)*min((w*h/4050)**.5, h/72), 2)
+    face = look['script'] if not known else next(o for o in t.script if not strokes_of(o))
+    return face, c, round((move+.6*('regular' in face))*min(1, h/90), 2)
+
 def _shape(t, c, look, w, h):
     "Face, character, weight, box and rounding to draw `c` in a box of `w`×`h` mm"
     small = min(1, h/90)
-    if is_script(c): return look['script'], c, round((look['script_weight']+.6*('regular' in look['script']))*small, 2), (w, h), round(.9*small, 2)
+    if is_script(c): return *_script(t, c, look, w, h), (w, h), round(.9*small, 2)
     face = look['face'] if look['face'] in t.only.get(c, t.faces) else t.only[c][0]
     if c == '.': return t.faces[-1], c, 0., (w, h), .5
     stroke = round(look['stroke']*(h/_tall(t))**.7, 2)
     weight = stroke if strokes_of(face) else round(heavier(face, w, h, stroke), 2)
     return face, c, weight, (w, h), round(look['round']*small, 2)
-
 
 # %% ../../nbs/11_plates.render.ipynb #a7f4fdf6
 def _place(a, chars, look, sx, sy, t, jitter, extra=None):
