@@ -64,6 +64,47 @@ def crappify_course(n, tmp):
     def ours(): return crappify_folder(hr, tmp/f'ours{next(turn)}', recipe='course', n_workers=os.cpu_count())
     return "crappify_folder('course') with its table", ours, 'PIL open and save, one process', lambda: plain_crappify(hr, lr)
 
+def photographs(n, src):
+    "`n` made photographs of 720 x 1160 px with CCPD names, plates where CCPD's mostly are; the boxes around the plates"
+    from plategan.core import rng
+    from plategan.photos import ccpd_name
+    from plategan.plates.warp import made_scene, put
+    src.mkdir()
+    boxes = {}
+    for i in range(n):
+        g = rng(42, 'photograph', i)
+        if i < 20:
+            a = np.asarray(made_scene(g, (720, 1160)), np.int16) + g.normal(0, 3, (1160, 720, 1)).astype(np.int16)
+            w, at = g.uniform(120, 300), g.uniform((20, 350), (400, 650))
+            c = (np.array([(0, 0), (w, 4), (w, .33*w), (0, .32*w)]) + at).round()
+            put(plain_plate('皖A12345'), Image.fromarray(a.clip(0, 255).astype(np.uint8)), c).save(src.parent/f'{i}.jpg', quality=90)
+            boxes[i] = c, (*(c.min(0) - .1*np.ptp(c, 0)).astype(int).tolist(), *(c.max(0) + .1*np.ptp(c, 0)).astype(int).tolist())
+        c, box = boxes[i % 20]
+        f = src/f'{ccpd_name("皖A12345", c, brightness=i % 256, blurriness=i)}.jpg'
+        f.write_bytes((src.parent/f'{i % 20}.jpg').read_bytes())
+        yield f, box
+
+def plain_crop(f, box, out): Image.open(f).crop(box).save(out/f.name, quality=95)
+
+@bench
+def read_photographs(n, tmp):
+    "The part of a photograph with the plate, in memory, one process"
+    from plategan.photos import read_part
+    todo = list(photographs(n, tmp/'in'))
+    def plain(): return [Image.open(f).crop(box) for f, box in todo]
+    return 'read_part', lambda: [read_part(f, box) for f, box in todo], 'PIL open and crop', plain
+
+@bench
+def crop_photographs(n, tmp):
+    "Plates out of photographs, files to files, all processors on both sides"
+    from joblib import Parallel, delayed
+    from plategan.photos import crop_folder
+    todo, turn = list(photographs(n, tmp/'in')), iter(range(99))
+    (tmp/'plain').mkdir()
+    def ours(): return crop_folder(tmp/'in', tmp/f'ours{next(turn)}', how='box', n_workers=os.cpu_count())
+    def plain(): return Parallel(os.cpu_count())(delayed(plain_crop)(f, box, tmp/'plain') for f, box in todo)
+    return "crop_folder('box'), checked, with its tables", ours, 'PIL open, crop and save', plain
+
 @bench
 def restore_plate(n, tmp):
     "Restoring plates of 192 x 64 px, batches of 8, one thread"
