@@ -7,7 +7,7 @@ __all__ = ['PROVINCES', 'ALPHABETS', 'ADS', 'BUCKETS', 'LABELS', 'SKIPPED', 'BLO
            'check_corners', 'parse_ccpd', 'ccpd_name', 'plate_size', 'reach', 'cut', 'crop', 'read_part', 'light',
            'sieve', 'sieve_table', 'save_report', 'read_split', 'crop_folder', 'number_from_name', 'labelled_folder']
 
-# %% ../nbs/20_photos.ipynb #adbe7d7e
+# %% ../nbs/20_photos.ipynb #72546c38
 import csv, json, math, os, platform, re, shutil, zlib
 from collections import Counter
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import BadImage, as_pil, atomic, find_images, n_cpus, open_image, save_image
+from .core import IMAGE_TYPES, BadImage, as_pil, atomic, find_images, n_cpus, open_image, save_image
 from .plates.warp import homography, move_points, rectify
 
 # %% ../nbs/20_photos.ipynb #ced94462
@@ -328,18 +328,24 @@ def _crop_file(item, root, out, how, sz, margin, ratio, keep):
     pts = (c.astype(int) if (c == c.astype(int)).all() else c.round(2)).tolist()
     return row | dict(file=to.as_posix(), source=rel, how=how, width=im.width, height=im.height, corners=pts, mean=mean, std=std)
 
-# %% ../nbs/20_photos.ipynb #3b75f73f
+# %% ../nbs/20_photos.ipynb #4b7f560d
 BLOCK = 50 # Photographs that one process cuts at a time
 
 def _listing(src) -> tuple:
-    "(folder, sorted names in it) of the pictures that `src` names"
+    "(folder, sorted names in it) of the pictures that `src` names; of a large folder without a `Path` for each"
+    if Path(src).is_dir():
+        names = []
+        for folder, _, files in os.walk(src):
+            at = Path(folder).relative_to(src).as_posix() + '/'
+            names += [at.removeprefix('./') + n for n in files if n[0] != '.' and os.path.splitext(n)[1].lower() in IMAGE_TYPES]
+        if names: return Path(src), sorted(names, key=lambda n: n.split('/'))
     found = find_images(src)
     (path, rel), names = found[0], [o.as_posix() for _, o in found]
     return Path(*path.parts[:len(path.parts) - len(rel.parts)]), names
 
 def _stamp(root, items) -> str:
     "What changes if one of these files or its label does"
-    def times(n): return (o := (root/n).stat()).st_size, o.st_mtime_ns
+    def times(n): return (root/n).exists() and ((o := (root/n).stat()).st_size, o.st_mtime_ns)
     return f'{zlib.crc32(repr([(o, times(o if isinstance(o, str) else o[0])) for o in items]).encode()):08x}'
 
 def _lines(f):

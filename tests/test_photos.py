@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, pytest
 from PIL import Image
 from plategan import photos
-from plategan.core import BadImage, open_image, rng
+from plategan.core import BadImage, find_images, open_image, rng
 from plategan.photos import ADS, ALPHABETS, BUCKETS, PROVINCES, BadName, ccpd_name, crop, crop_folder, parse_ccpd, plate_size, reach, read_part, read_split
 from plategan.photos import sieve
 from plategan.sets import check_apart, in_order, overlap, phash, read_set, split_by_number, torn
@@ -140,6 +140,14 @@ def broken(src):
     for b in bad.values(): (src/f'{b}.jpg').write_bytes(good.read_bytes())
     (src/f'{README}.jpg').write_bytes(good.read_bytes()[:9000])
     return src
+
+def test_listing_is_find_images(tmp_path):
+    "The quick list of a folder has the same names in the same order"
+    for n in ('b.jpg', 'a/z.JPG', 'a-b/c.png', 'a/b/c.jpeg', '.hidden.jpg', 'text.txt', 'a.jpg', '皖/x y.jpg'):
+        (tmp_path/n).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path/n).write_text('')
+    assert photos._listing(tmp_path) == (tmp_path, [o.as_posix() for _, o in find_images(tmp_path)])
+    with pytest.raises(FileNotFoundError): photos._listing(tmp_path/'none')
 
 def test_each_kind_is_counted(tmp_path, capsys):
     src = broken(folder(tmp_path/'in', 12))
