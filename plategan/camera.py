@@ -147,7 +147,7 @@ def shadow(
     d = (px - x)*w/h*math.sin(a) - (py - .5)*math.cos(a)
     return _pic(_arr(img)*(1 - depth*(d/max(soft, 1e-3) + .5).clip(0, 1))[..., None])
 
-# %% ../nbs/19_camera.ipynb #5ee70834
+# %% ../nbs/19_camera.ipynb #6c818aee
 METHODS = 'area', 'bilinear', 'bicubic', 'nearest'
 
 def _weights(n, m, method):
@@ -162,25 +162,26 @@ def _weights(n, m, method):
 
 def resize(
     img:Image.Image, # RGB
-    sz:tuple=(48, 16), # (w, h) of the result, px
+    width:int=48, # Of the result, px
+    height:int=16, # Of the result, px
     method:str='area', # One of `METHODS`
 ) -> Image.Image:
-    "`img` at size `sz`"
+    "`img` at `width` by `height`"
     if method not in METHODS: raise ValueError(f'method {method!r}: expected one of {", ".join(METHODS)}')
-    sz = max(1, int(sz[0])), max(1, int(sz[1]))
+    sz = max(1, width), max(1, height)
     if sz == img.size: return img
     if method in ('area', 'nearest'): return img.resize(sz, Image.BOX if method == 'area' else Image.NEAREST)
-    a = np.tensordot(_weights(img.height, sz[1], method), _arr(img), (1, 0))
-    return _pic(np.tensordot(_weights(img.width, sz[0], method), a, (1, 1)).transpose(1, 0, 2))
+    a = np.tensordot(_weights(img.width, sz[0], method), _arr(img), (1, 1)).transpose(1, 0, 2)
+    return _pic(np.tensordot(_weights(img.height, sz[1], method), np.rint(a).clip(0, 255), (1, 0)))
 
-# %% ../nbs/19_camera.ipynb #74b2788f
+# %% ../nbs/19_camera.ipynb #d5d42def
 def shrink(
     img:Image.Image, # RGB
     height:int=16, # What is left, px; a smaller picture stays as it is
     method:str='area', # One of `METHODS`
 ) -> Image.Image: # Same shape, `height` high
     "`img` as it falls on fewer pixels"
-    return img if img.height <= height else resize(img, (round(img.width*height/img.height), height), method)
+    return img if img.height <= height else resize(img, round(img.width*height/img.height), height, method)
 
 def rescale(
     img:Image.Image, # RGB
@@ -188,7 +189,7 @@ def rescale(
     method:str='bilinear', # One of `METHODS`
 ) -> Image.Image: # Same shape
     "`img` at `scale` times its size"
-    return resize(img, (round(img.width*scale), round(img.height*scale)), method)
+    return resize(img, round(img.width*scale), round(img.height*scale), method)
 
 def resize_min(
     img:Image.Image, # RGB
