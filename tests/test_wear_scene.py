@@ -2,9 +2,12 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 import numpy as np, pytest
-from plategan.core import rng
+from PIL import Image
+from plategan.core import rng, save_image
 from plategan.plates.render import render, render_folder
+from plategan.plates.scene import draw_place, fit_photo, made_street, place_grain, place_light, put_on, render_scenes
 from plategan.plates.spec import TYPES
 from plategan.plates.warp import Seen, as_crop, heights, lay
 from plategan.plates.wear import WEAR, as_photo, bolts, draw_wear, fade, flash, ink_mask, shade_edge, share, texture, worn
@@ -138,3 +141,90 @@ def test_same_seed_same_bytes(tmp_path):
     names = sorted(p.name for p in (tmp_path/'a').glob('*.jpg'))
     assert len(names) == 104
     assert all((tmp_path/'a'/n).read_bytes() == (tmp_path/'b'/n).read_bytes() for n in [*names, 'labels.jsonl', 'labels.csv'])
+
+CORNERS = np.array([(60, 220), (250, 200), (256, 268), (64, 284)], float)
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    "Two small photographs that know where their plate is, and two files that are no use"
+    d = tmp_path_factory.mktemp('photos')
+    for i in range(2): save_image(made_street(rng(1, i), (300, 480))[0], d/f'{i}.jpg')
+    (d/'broken.jpg').write_bytes(b'no picture')
+    save_image(Image.new('RGB', (20, 20)), d/'tiny.png')
+    return d
+
+def here(path): return CORNERS
+
+def corner_name(plate, i): return f'{plate.text}-'+'_'.join(f'{x:.0f}&{y:.0f}' for x, y in plate.corners)
+
+def test_scene_keeps_its_corners():
+    "The plate is where the corners say, and so are its characters"
+    photo = Image.new('RGB', (640, 400), (120, 120, 120))
+    to = np.array([(80, 120), (540, 90), (548, 250), (84, 270)], float)
+    plate, _ = dotted(render('皖A12345', 'cn_blue'))
+    for bend in (None, dict(mm=(440, 140), bow=20.)):
+        o = put_on(replace(plate, params=dict(plate.params, **(dict(bend=bend) if bend else {}))), photo, to, rng(1), (.1, .5))
+        assert np.abs(o.corners-to).max() < .01
+        mid = o.quads.mean(1)
+        assert np.abs(red_spots(o.img, mid, 16)-mid).max() < 1.5
+    far = np.abs(np.asarray(o.img, int)-np.asarray(photo, int)).max(-1)
+    assert far[:60].max() == 0 and far[330:].max() == 0 and far[120:250, 120:500].mean() > 15
+
+def test_made_street_has_room_for_its_plate():
+    for i in range(12):
+        im, c, tilt = made_street(rng(5, i), (240, 390), (520, 112))
+        assert im.size == (240, 390) and (c >= 0).all() and (c <= im.size).all()
+        assert c[1, 0]-c[0, 0] > 20 and (c[3, 1] > c[0, 1]) and (c[2, 1] > c[1, 1])
+
+def test_drawn_places_lie_in_the_picture():
+    for sz in ((720, 1160), (1280, 720), (300, 300)):
+        for i in range(40):
+            c, _ = draw_place(rng(7, i), sz)
+            assert (c >= 0).all() and (c <= sz).all() and c[1, 0] > c[0, 0] and c[3, 1] > c[0, 1]
+
+def test_fit_photo_moves_corners_along():
+    img = Image.new('RGB', (900, 700), (90, 90, 90))
+    img.paste(RED, (400, 300, 420, 320))
+    at = np.array([(400, 300), (420, 300), (420, 320), (400, 320)], float)
+    for i, sz in enumerate([(300, 300), (600, 200), (1200, 1500)]):
+        im, c = fit_photo(img, sz, rng(i), at)
+        assert im.size == sz and np.abs(red_spots(im, [c.mean(0)], 30)-c.mean(0)).max() < 1
+
+def test_light_and_grain_of_a_place():
+    photo, c, _ = made_street(rng(2, 3))
+    light = place_light(photo, c)
+    assert max(place_light(photo.point(lambda v: v//3), c)['tint']) < .6*max(light['tint'])
+    warm = Image.merge('RGB', [o.point(lambda v, k=k: int(v*k)) for o, k in zip(photo.split(), (1, .8, .6))])
+    t = place_light(warm, c)['tint']
+    assert t[0]/t[2] > 1.2*light['tint'][0]/light['tint'][2]
+    noisy = Image.fromarray((np.asarray(photo, float)+rng(1).normal(0, 10, (1160, 720, 3))).clip(0, 255).astype(np.uint8))
+    assert place_grain(noisy, c)['noise'] > place_grain(photo, c)['noise']+.01
+
+def test_scenes_folder(photos, tmp_path, capsys):
+    "Labels match names and pictures; bad files are named; one process or two, whole or gone on with: the same bytes"
+    kw = dict(backgrounds=photos, type=['cn_blue', 'cn_green'], sz=(240, 390), seed=4, at=here, name_fn=corner_name)
+    df = render_scenes(tmp_path/'a', 24, n_workers=0, **kw)
+    said = capsys.readouterr().out
+    assert 'broken.jpg' in said and 'tiny.png' in said
+    assert len(df) == 24 and set(df.background) == {'0.jpg', '1.jpg'}
+    assert {'corners', 'text', 'type', 'country', 'region', 'seed', 'background', 'width', 'height'} <= set(df)
+    rows = [json.loads(o) for o in (tmp_path/'a'/'labels.jsonl').read_text(encoding='utf-8').splitlines()]
+    for r in rows:
+        assert Image.open(tmp_path/'a'/r['file']).size == (240, 390)
+        named = [p.split('&') for p in Path(r['file']).stem.split('-')[1].split('_')]
+        assert r['file'].startswith(r['text']) and np.abs(np.array(named, float)-r['corners']).max() < .52
+        assert len(r['quads']) == len(r['boxes']) and {'light', 'blur', 'noise'} <= set(r['params']['view']) and 'wear' in r['params']
+    render_scenes(tmp_path/'b', 9, n_workers=0, **kw)
+    gone = next((tmp_path/'b').glob('*.jpg'))
+    gone.unlink()
+    render_scenes(tmp_path/'b', 24, n_workers=2, **kw)
+    for n in [*df.file, 'labels.csv', 'labels.jsonl']: assert (tmp_path/'a'/n).read_bytes() == (tmp_path/'b'/n).read_bytes(), n
+    with pytest.raises(ValueError, match='another run'): render_scenes(tmp_path/'a', 24, n_workers=0, **dict(kw, seed=5))
+
+def test_scenes_refuse_what_they_cannot_do(tmp_path):
+    with pytest.raises(FileNotFoundError): render_scenes(tmp_path/'a', 2, tmp_path/'nowhere', n_workers=0)
+    with pytest.raises(ValueError, match='at least one'): render_scenes(tmp_path/'a', 0)
+    with pytest.raises(ValueError, match='at least 64'): render_scenes(tmp_path/'a', 1, sz=(10, 10))
+    (tmp_path/'bad').mkdir()
+    (tmp_path/'bad'/'x.jpg').write_bytes(b'no')
+    with pytest.raises(ValueError, match='no usable background'): render_scenes(tmp_path/'c', 2, tmp_path/'bad', n_workers=0)

@@ -310,9 +310,9 @@ def moved_boxes(
     lo, hi = np.clip(quads.min(1), 0, sz), np.clip(quads.max(1), 0, sz)
     return [(o[0], *l, *h) for o, l, h in zip(plate.boxes, lo.tolist(), hi.tolist())], quads.astype(np.float32)
 
-# %% ../../nbs/12_plates.warp.ipynb #bca43ed2
+# %% ../../nbs/12_plates.warp.ipynb #1f6f3378
 @lru_cache(maxsize=1)
-def _normals(): return np.random.default_rng(0).standard_normal(1 << 20, np.float32)
+def _normals(): return np.random.default_rng(0).standard_normal(1 << 21, np.float32)
 
 def noise_field(
     rng, # NumPy generator
