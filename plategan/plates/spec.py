@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 import numpy as np, plategan
 
-# %% ../../nbs/10_plates.spec.ipynb #29c91fed
+# %% ../../nbs/10_plates.spec.ipynb #a1408ca2
 @dataclass(frozen=True)
 class Mark:
     "Something on a plate that is no character: a bolt, a dot, an emblem; at a centre in mm"
@@ -40,6 +40,7 @@ class Row:
     digit_w:float = 0. # Width of a digit, mm, where it differs
     thin_w:float = 0. # Width of a 1 or I, mm, where it differs
     groups:tuple = (0, 99) # Which groups of the number stand in this row: from, to
+    more:tuple = () # Added to the first, second … space, mm
     sep:tuple = () # A `Mark` for the first, second … space, its centre counted from the middle of the space
 
     def width(self, c): return self.thin_w if self.thin_w and c in '1I' else self.digit_w if self.digit_w and c.isdigit() else self.w
@@ -48,15 +49,16 @@ class Row:
     ) -> tuple: # ((x, y, w, h) in mm for each character that is not a blank, the middle of each space)
         "Spread the groups of `text` evenly over the row: the first at the left end, the last at the right, if they fill it"
         ws = [[self.width(c) for c in g] for g in text.split(' ')]
-        need = sum(sum(o)+self.gap*(len(o)-1) for o in ws) + (len(ws)-1)*self.space
+        more = (*self.more, *[0]*len(ws))[:len(ws)-1]
+        need = sum(sum(o)+self.gap*(len(o)-1) for o in ws) + (len(ws)-1)*self.space + sum(more)
         k = min(1, (self.x1-self.x0)/need)
         lens = [(sum(o)+self.gap*(len(o)-1))*k for o in ws]
-        room = min(self.most, (self.x1-self.x0-sum(lens))/max(1, len(ws)-1))
-        x, out, mids = (self.x0+self.x1-sum(lens)-room*(len(ws)-1))/2, [], []
-        for o, l in zip(ws, lens):
+        room = min(self.most, (self.x1-self.x0-sum(lens)-sum(more))/max(1, len(ws)-1))
+        x, out, mids = (self.x0+self.x1-sum(lens)-room*(len(ws)-1)-sum(more))/2, [], []
+        for o, l, m in zip(ws, lens, (*more, 0)):
             for i, w in enumerate(o): out.append((x+(sum(o[:i])+i*self.gap)*k, self.y, w*k, self.h))
-            x += l+room
-            mids.append(x-room/2)
+            x += l+room+m
+            mids.append(x-(room+m)/2)
         return out, mids[:-1]
 
 # %% ../../nbs/10_plates.spec.ipynb #30b95aea
@@ -177,10 +179,10 @@ def _typed(t, text):
     text = text.strip().upper()
     return text if any(set(f) & set(SEPS) for f in t.forms) else re.sub('[ ·-]', '', text)
 
-# %% ../../nbs/10_plates.spec.ipynb #377eccb3
+# %% ../../nbs/10_plates.spec.ipynb #f740f455
 def _words(o) -> tuple:
-    "What a symbol may be, from its entry in a file: characters, words, '01..99' for a range"
-    if isinstance(o, dict): return {k: _words(v) for k, v in o.items()}
+    "What a symbol may be, from its entry in a file: characters, words, '01..99' for a range; or a table of these by region, several regions parted by blanks"
+    if isinstance(o, dict): return {k: _words(v) for ks, v in o.items() for k in ks.split()}
     if isinstance(o, str): return tuple(o)
     out = []
     for w in o:
@@ -200,7 +202,6 @@ def _stops(o) -> tuple:
     if isinstance(o, str): return (0., colour(o)),
     if isinstance(o[0], str): return tuple((i/max(1, len(o)-1), colour(c)) for i, c in enumerate(o))
     return tuple((float(p), colour(c)) for p, c in o)
-
 
 # %% ../../nbs/10_plates.spec.ipynb #bbfb4492
 def _tuples(o): return tuple(map(_tuples, o)) if isinstance(o, (list, tuple)) else o
@@ -281,7 +282,7 @@ def get_types(
     if isinstance(o, (list, tuple)): return [t for p in o for t in get_types(p, country)]
     return read_types(o) if str(o).endswith('.toml') else [TYPES[f'{country}_{o}'] if f'{country}_{o}' in TYPES else get_type(o)]
 
-# %% ../../nbs/10_plates.spec.ipynb #cad225f7
+# %% ../../nbs/10_plates.spec.ipynb #f2c48ac7
 def check_number(
     type, # Name or `PlateType`
     text, # A number: '皖A12345', 'B 1234 ABC', 'b1234abc'
@@ -292,7 +293,7 @@ def check_number(
     typed = _typed(t, text)
     _, region, pos, s = max((match(f, t.symbols, typed, t.region) for f in t.forms), key=_stop)
     if not s: raise ValueError(f'{text!r} is too long for {t.name}: nothing may follow {typed[:pos]!r}')
-    may = f' ({" ".join(choices(t.symbols, s, region))})' if isinstance(t.symbols.get(s), dict) and region else ''
+    may = f' ({" ".join(choices(t.symbols, s, region))})' if any(choices(t.symbols, s, region)) and isinstance(t.symbols.get(s), dict) and region else ''
     want = t.says.get(s) or (f'one of {" ".join(choices(t.symbols, s, region)[:40])}' if s in t.symbols else repr(s))
     if pos >= len(typed): raise ValueError(f'{text!r} is too short for {t.name}: after {typed!r} comes {want}')
     raise ValueError(f'{text!r} is no {t.name} number: character {pos+1} is {typed[pos]!r}, expected {want}{may}')
@@ -366,18 +367,26 @@ def _shares(may, factors, start):
     return W, {p: factors[p]*(m.T @ (W/sums[p])) for p, m in may.items()}
 
 
-# %% ../../nbs/10_plates.spec.ipynb #931ef1ee
+# %% ../../nbs/10_plates.spec.ipynb #b37fa397
 @lru_cache(maxsize=64)
 def _factors(t, region, balanced, rounds=150):
     "(factor of each character at each place, weight of each path before the factors)"
     _, chars, may = _grid(t, region)
     w, factors = np.array([w for *_, w, _ in _paths(t, region)]), {p: np.ones(len(c)) for p, c in chars.items()}
-    start = w/np.prod([np.where(m.any(1), m.sum(1), 1) for m in may.values()], 0)
+    sums = {p: np.where(m.any(1), m.sum(1), 1.) for p, m in may.items()}
+    start, W = w/np.prod(list(sums.values()), 0), w/w.sum()
     for _ in range(rounds if balanced else 0):
-        for p in may:
-            got = _shares(may, factors, start)[1][p]
-            f = factors[p]*np.clip(got.sum()/len(got)/np.maximum(got, 1e-12), .5, 2)
+        worst = 1.
+        for p, m in may.items():
+            got = factors[p]*(m.T @ (W/sums[p]))
+            f = got.sum()/len(got)/np.maximum(got, 1e-12)
+            worst = max(worst, f.max(), 1/f.min())
+            f = factors[p]*np.clip(f, .5, 2)
             factors[p] = np.maximum(f/f.max(), 1e-5)
+            old, sums[p] = sums[p], np.where(m.any(1), m @ factors[p], 1)
+            W = W*sums[p]/old
+            W /= W.sum()
+        if worst < 1.01: break
     return factors, start
 
 # %% ../../nbs/10_plates.spec.ipynb #48b25b7b
