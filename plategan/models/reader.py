@@ -164,7 +164,7 @@ def text_probs(logits, texts, codec) -> list:
     "The probability of each of `texts`, over all paths"
     return (-text_loss(logits.detach().float().cpu(), codec.encode(texts))).exp().tolist()
 
-# %% ../../nbs/35_models.reader.ipynb #4a53e357
+# %% ../../nbs/35_models.reader.ipynb #c0997274
 def beam(
     logits, # (t,n): of one plate
     codec, # The `Codec` of the reader
@@ -188,4 +188,4 @@ def beam(
                 s = codec.chars[k]
                 if may is None or s in may: add(text+s, 0., p*(b if text[-1:] == s else b+c))
         kept = dict(sorted(new.items(), key=lambda o: -sum(o[1]))[:width])
-    return sorted(((t, b+c) for t, (b, c) in kept.items() if done is None or done(t)), key=lambda o: -o[1])
+    return sorted(((t, b+c) for t, (b, c) in kept.items() if b+c and (done is None or done(t))), key=lambda o: -o[1])
