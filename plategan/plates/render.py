@@ -306,11 +306,11 @@ def _tall(t): # mm
 
 def is_script(c): return ord(c) > 0x2e7f # Chinese, Korean: what has a face of its own
 
-# %% ../../nbs/11_plates.render.ipynb #3e747b3a
+# %% ../../nbs/11_plates.render.ipynb #fcc05fbd
 def _script(t, c, look, w, h):
-    "Face, character and weight for a Chinese or Korean character: of the wanted face if it has it, else of the first of outlines"
+    "Face, character and weight for a Chinese or Korean character: of the wanted face if it has it and the box is tall, else of the first of outlines"
     known, move = strokes_of(look['script']), look['script_weight']
-    if known and c in known: return look['script'], c, round((known['stroke'][c]+2*move)*min((w*h/4050)**.5, h/72), 2)
+    if known and c in known and h > 1.5*w: return look['script'], c, round((known['stroke'][c]+2*move)*min((w*h/4050)**.5, h/72), 2)
     face = look['script'] if not known else next(o for o in t.script if not strokes_of(o))
     return face, c, round((move+.6*('regular' in face))*min(1, h/90), 2)
 
