@@ -216,7 +216,7 @@ def _frame(d:bytes) -> int:
         i += 1 if mark == 0xff else 2 + n
     return -1
 
-# %% ../nbs/20_photos.ipynb #a2962a98
+# %% ../nbs/20_photos.ipynb #d0d00765
 def _decoder(name):
     "`simplejpeg` if it is wanted or, by default, installed; else None for Pillow"
     if name not in (None, 'pillow', 'simplejpeg'): raise ValueError(f'decoder={name!r}: expected pillow or simplejpeg')
@@ -238,7 +238,8 @@ def read_part(
     w, h = img.size if img else (int.from_bytes(d[at+i:at+i+2], 'big') for i in (7, 5))
     box = box((w, h)) if callable(box) else box
     if img: return img.crop(box), box
-    rows = min(h, -(-box[3]//32)*32 + 32)
+    mcu = 8*max(d[at+11+3*i] & 15 for i in range(d[at+9]))
+    rows = min(h, -(-(box[3] + 2)//mcu)*mcu)
     d = d[:at+5] + rows.to_bytes(2, 'big') + d[at+7:]
     try:
         if fast: return Image.fromarray(fast.decode_jpeg(d, strict=False)[box[1]:box[3], box[0]:box[2]]), box

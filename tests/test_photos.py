@@ -98,6 +98,15 @@ def test_part_equals_whole(tmp_path, decoder, subsampling):
             assert got == box and part.size == (box[2] - box[0], box[3] - box[1])
             assert np.abs(np.asarray(part, int) - np.asarray(whole.crop(box), int)).max() <= (0 if decoder == 'pillow' else 2)
 
+@pytest.mark.parametrize('decoder', ['pillow', pytest.param('simplejpeg', marks=fast)])
+def test_part_that_ends_anywhere(tmp_path, decoder):
+    "At each row of two blocks, and at the end"
+    for subsampling in (0, 1, 2):
+        picture(7, (90, 101)).save(tmp_path/'a.jpg', subsampling=subsampling)
+        whole = np.asarray(open_image(tmp_path/'a.jpg'), int)
+        for y in (*range(9, 45), 99, 100, 101):
+            assert np.abs(np.asarray(read_part(tmp_path/'a.jpg', (5, y - 8, 80, y), decoder)[0], int) - whole[y-8:y, 5:80]).max() <= (0 if decoder == 'pillow' else 2)
+
 @pytest.mark.parametrize('save', [dict(format='jpeg', progressive=True), dict(format='png'), dict(format='jpeg', restart_marker_rows=1), dict(format='webp', lossless=True)])
 def test_part_of_any_picture(tmp_path, save):
     img = picture(4, (300, 200))
