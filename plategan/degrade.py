@@ -38,7 +38,7 @@ class Canvas:
     def extended(self): return replace(self, x=_drawn_out(self.x, self.h, self.w))
     def done(self, x): return replace(self, x=x.round_().clamp_(0, 255))
 
-# %% ../nbs/24_degrade.ipynb #4579ac22
+# %% ../nbs/24_degrade.ipynb #60b05042
 def _each(v, x):
     "One number for each picture, (n,1,1,1)"
     return _put(np.asarray(v, np.float32), x).view(-1, 1, 1, 1)
@@ -53,9 +53,9 @@ def _expose(c, brightness=0., contrast=1.):
     m = (c.x*(x < 1)*(y < 1)).sum((2, 3), keepdim=True)/_each(c.h*c.w, c.x)
     return c.done((c.x - m)*_each(contrast, c.x) + m + 255*_each(brightness, c.x))
 
+# %% ../nbs/24_degrade.ipynb #82527a94
 def _gamma(c, gamma=1.5): return c.done(255*(c.x/255).clamp(1e-6, 1)**_each(gamma, c.x))
 
-# %% ../nbs/24_degrade.ipynb #3a14f1ba
 def _desaturate(c, amount=1.):
     luma = (c.x*_put([.299, .587, .114], c.x).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return c.done(c.x + _each(amount, c.x)*(luma - c.x))
@@ -106,20 +106,21 @@ def _resize(c, h, w, method='area'):
     return Canvas(x.round_().clamp_(0, 255), h, w)
 
 
-# %% ../nbs/24_degrade.ipynb #8facde76
+# %% ../nbs/24_degrade.ipynb #2ffbc2d1
 def _to_size(c, on, width=48, height=16, method='area'): return _resize(c, np.where(on, height, c.h), np.where(on, width, c.w), method)
 
+def _resize_min(c, on, side=96):
+    ratio = side/np.minimum(c.h, c.w)
+    return _resize(c, *(np.where(on, np.maximum(side, (o*ratio).astype(int)), o) for o in (c.h, c.w)), 'triangle')
+
+# %% ../nbs/24_degrade.ipynb #ed30d5b9
 def _shrink(c, on, height=16, method='area'):
     on = on & (c.h > height)
     return _resize(c, np.where(on, height, c.h), np.where(on, np.rint(c.w*height/c.h), c.w), method)
 
 def _rescale(c, on, scale=.125, method='bilinear'): return _resize(c, *(np.where(on, np.rint(o*scale), o) for o in (c.h, c.w)), method)
 
-def _resize_min(c, on, side=96):
-    ratio = side/np.minimum(c.h, c.w)
-    return _resize(c, *(np.where(on, np.maximum(side, (o*ratio).astype(int)), o) for o in (c.h, c.w)), 'triangle')
-
-# %% ../nbs/24_degrade.ipynb #d59a1da9
+# %% ../nbs/24_degrade.ipynb #52d2b2c7
 def _sampled(c, xs, ys):
     "The pictures at the positions `xs`, `ys` (n,H,W): bilinear, edges drawn out"
     (H, W), (h, w) = c.x.shape[2:], (_put(o - 1, c.x).view(-1, 1, 1) for o in (c.h, c.w))
@@ -130,6 +131,8 @@ def _pixels(c):
     y, x = (torch.arange(n, device=c.x.device, dtype=torch.float32) for n in c.x.shape[2:])
     return x.view(1, 1, -1).expand(len(c), len(y), -1), y.view(1, -1, 1).expand(len(c), -1, len(x))
 
+
+# %% ../nbs/24_degrade.ipynb #ba121507
 def _perspective(c, yaw=20., pitch=0., roll=0.):
     x, y = _pixels(c)
     m = _put(np.broadcast_to(pose_matrix(yaw, pitch, roll, c.w, c.h), (len(c), 3, 3)), c.x)
@@ -174,7 +177,7 @@ def _good(n):
         n += 1
 
 
-# %% ../nbs/24_degrade.ipynb #a3639f04
+# %% ../nbs/24_degrade.ipynb #a2fc097f
 def _around(r, x):
     "Steps (1,1,2R+1) and (1,2R+1,1) about the middle, and what lies within each picture's own radius `r`"
     o = torch.arange(-int(r.max()), int(r.max()) + 1, device=x.device, dtype=torch.float32)
@@ -193,6 +196,8 @@ def _lens_blur(c, sigma=.02, across=np.nan, angle=0., beta=1., kind='gauss'):
 
 def _gaussian_blur(c, sigma=.02): return _lens_blur(c, sigma)
 
+
+# %% ../nbs/24_degrade.ipynb #21d1645f
 def _defocus(c, radius=.05):
     p = np.broadcast_to(radius*c.h, len(c))
     x, y, _ = _around(np.ceil(p), c.x)
