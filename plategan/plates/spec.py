@@ -7,10 +7,11 @@ __all__ = ['SEPS', 'COUNTRIES', 'TYPES', 'Mark', 'Row', 'choices', 'match', 'Pla
            'parse', 'colour', 'read_types', 'plate_types', 'get_type', 'get_types', 'check_number', 'find_type',
            'count_numbers', 'place_odds', 'draw_number', 'draw_with_region']
 
-# %% ../../nbs/10_plates.spec.ipynb #4212fd77
+# %% ../../nbs/10_plates.spec.ipynb #b22df513
 import re, tomllib, zlib
 from bisect import bisect
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 import numpy as np, plategan
@@ -252,7 +253,7 @@ def read_types(
     if not out: raise ValueError(f'{path or "the text"} has no [types.…] table')
     return out
 
-# %% ../../nbs/10_plates.spec.ipynb #f15e924b
+# %% ../../nbs/10_plates.spec.ipynb #948c3c29
 COUNTRIES = Path(plategan.__file__).parent/'plates'/'countries'
 TYPES = {t.name: t for f in sorted(COUNTRIES.glob('*.toml'), key=lambda f: (f.stem != 'cn', f.stem)) for t in read_types(f)}
 
@@ -269,10 +270,11 @@ def plate_types(
 def get_type(
     t, # A name in `TYPES`, or a `PlateType` of your own
 ) -> PlateType:
-    "The type called `t`; raises ValueError naming those there are"
+    "The type called `t`; raises ValueError naming the nearest"
     if isinstance(t, PlateType): return t
-    if t not in TYPES: raise ValueError(f'no plate type {t!r}; there are {", ".join(TYPES)}')
-    return TYPES[t]
+    if t in TYPES: return TYPES[t]
+    near = [n for n in TYPES if str(t) in n] or get_close_matches(str(t), TYPES, 6, .4) or list(TYPES)[:6]
+    raise ValueError(f'no plate type {t!r}; of the {len(TYPES)} there are, the nearest are {", ".join(near)} (plategan types lists all)')
 
 def get_types(
     o, # A name, a `PlateType`, the path of a country's file (.toml), or a list of these
