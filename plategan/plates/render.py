@@ -420,7 +420,7 @@ def _paint(t, sz, a, look, extra, between):
     for o, at in stamps(t, sz, look['screw'])+between: img.paste(o, at, o)
     return img
 
-# %% ../../nbs/11_plates.render.ipynb #87901c4c
+# %% ../../nbs/11_plates.render.ipynb #b38a64d7
 BLOCK = 100 # Plates that one process draws at a time
 
 def file_name(i, text): # Number of the plate; what is written on it
@@ -443,7 +443,7 @@ def plan(
     balanced=False, # Rare characters as often as frequent ones
 ): # Yields (i, number, type, region)
     "Which number and type each plate gets; raises ValueError when there are not enough different numbers"
-    if region and not (types := [t for t in types if region in regions(t)] or types): return
+    types = [t for t in types if region in regions(t)] or types
     ends, seen = _type_odds(types), set()
     for i in range(count):
         if numbers:
@@ -568,12 +568,12 @@ def _one_number(text, types, check):
         return text, t
     raise ValueError(f'{text!r}: none of {", ".join(t.name for t in types)} has as many places')
 
-# %% ../../nbs/11_plates.render.ipynb #63116adc
+# %% ../../nbs/11_plates.render.ipynb #dbc85dea
 def render_folder(
     out, # Folder for pictures, labels.csv and labels.jsonl
     count:int=None, # How many plates; None: 100, or one for each given number
     type=None, # Name, path of a country's file (.toml), or a list of them; None: all of `country`
-    country:str=None, # Two letters; None: all countries
+    country:str=None, # Two letters; None: all countries; with it a kind is name enough, 'taxi' for 'kr_taxi'
     number=None, # A number, a list of them or the path of a CSV, used in turn; None: drawn
     region:str=None, # For drawn numbers
     seed:int=42, # The same seed gives the same files
@@ -584,10 +584,10 @@ def render_folder(
     unique:bool=True, # No drawn number twice
     balanced:bool=False, # Rare characters as often as frequent ones
     check:bool=True, # False draws illegal numbers too
-): # DataFrame with a row for each picture
+): # DataFrame with a row for each picture; `attrs['new']` says how many were drawn now
     "Fill a folder with `count` labelled plates; what is there already from the same settings is kept"
     import pandas as pd
-    out, types = Path(out), plate_types(country) if type is None else get_types(type)
+    out, types = Path(out), plate_types(country) if type is None else get_types(type, country)
     numbers = [] if number is None else read_numbers(number, types, check)
     count = (len(numbers) or 100) if count is None else count
     if count < 1: raise ValueError(f'count is {count}: ask for at least one plate')
@@ -600,6 +600,9 @@ def render_folder(
     jobs = plan(count, types, numbers, region, seed, unique, balanced)
     blocks = (b for b in iter(lambda: list(islice(jobs, BLOCK)), []) if not _done(out, b))
     if n_workers is None: n_workers = n_cpus() if count > 200 else 0
-    each_file(partial(_draw_block, out=out, seed=seed, sz=sz, vary=vary, view=view, check=check), blocks, n_workers, 'render', _block_name, total=ceil(count/BLOCK))
+    draw = partial(_draw_block, out=out, seed=seed, sz=sz, vary=vary, view=view, check=check)
+    drawn, _ = each_file(draw, blocks, n_workers, 'render', _block_name, total=ceil(count/BLOCK))
     _tables(out, count)
-    return pd.read_csv(out/'labels.csv', dtype=dict(text=str, region=str), keep_default_na=False)
+    df = pd.read_csv(out/'labels.csv', dtype=dict(text=str, region=str), keep_default_na=False)
+    df.attrs['new'] = sum(drawn)
+    return df
