@@ -53,6 +53,27 @@ def render_to_disk(n, tmp):
         for i in range(n): plain_plate('皖A12345').save(tmp/f'{i}.jpg', quality=95)
     return 'render_folder with its label files', ours, 'PIL text calls and save, one process', plain
 
+def plain_files(n, tmp, sz=(226, 70)):
+    "`n` plates of `sz` drawn by the plain loop and written"
+    for i in range(n): plain_plate(f'皖A{i:05d}').resize(sz).save(tmp/f'{i}.jpg', quality=95)
+
+@bench
+def render_clean(n, tmp):
+    "Plates of 226 x 70 px drawn and written as JPEG with their labels, one process each"
+    from plategan.plates.render import render_folder
+    turn = iter(range(99))
+    def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(226, 70), n_workers=0)
+    return 'render_folder, one process', ours, 'PIL text calls, resize and save', lambda: plain_files(n, tmp)
+
+@bench
+def photographic(n, tmp):
+    "Plates drawn, worn, seen and lit as crops of 192 x 64 px, written with their labels, one process each"
+    from plategan.plates.render import render_folder
+    from plategan.plates.wear import as_photo
+    turn = iter(range(99))
+    def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(226, 70), view=as_photo, n_workers=0)
+    return 'render_folder(view=as_photo), one process', ours, 'PIL text calls, resize and save', lambda: plain_files(n, tmp, (192, 64))
+
 @bench
 def crappify_course(n, tmp):
     "JPEG quality 1 to 3, files to files"

@@ -72,7 +72,7 @@ def rectify(
     "Take a plate off a photograph: straight on, `sz` large"
     return warp(as_pil(img), homography(corners, box_corners(*sz)), sz)
 
-# %% ../../nbs/12_plates.warp.ipynb #d7b1dd47
+# %% ../../nbs/12_plates.warp.ipynb #a5c7da5b
 PAD = 2
 
 @lru_cache(maxsize=64)
@@ -87,8 +87,8 @@ def cut_out(
     radius:float=0., # Of its corners, px
 ) -> Image.Image: # RGBA, `PAD` px larger on each side
     "`img` with round corners and a transparent margin, its colours continued into the margin"
-    out, ends = Image.new('RGB', (img.width+2*PAD, img.height+2*PAD)), (0, 2*PAD, PAD)
-    for at in [(x, y) for x in ends for y in ends]: out.paste(img, at)
+    out = Image.new('RGB', (img.width+2*PAD, img.height+2*PAD))
+    for at in ((0, 0), (2*PAD, 0), (0, 2*PAD), (2*PAD, 2*PAD), (PAD, PAD)): out.paste(img, at)
     out.putalpha(_alpha(img.size, radius))
     return out
 
@@ -175,11 +175,13 @@ def draw_light(
     d |= dict(soft=s*rng.uniform(.3, 1), noise=s*rng.gamma(2, .004))
     return {k: round(float(v), 4) for k, v in d.items()}
 
-# %% ../../nbs/12_plates.warp.ipynb #af738830
+# %% ../../nbs/12_plates.warp.ipynb #62160b26
+@lru_cache(maxsize=64)
+def _axes(sz): return np.linspace(-1, 1, sz[0], dtype=np.float32), np.linspace(-1, 1, sz[1], dtype=np.float32)[:, None]
+
 def _lit(rng, d, sz):
     "How much light falls on each pixel, (h,w): slope, shadow edge and lamp"
-    w, h = sz
-    x, y = np.meshgrid(np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32))
+    x, y = _axes(tuple(sz))
     light = 1+d['slope']*x+d['dip']*y
     if d['shadow']:
         side = x*cos(d['angle'])+.4*y*sin(d['angle'])-(d['shadow_at']*2-1)
@@ -192,19 +194,21 @@ def _dirty(rng, col, d, sz):
     a = np.clip(soft_field(rng, sz, 9)+.7*soft_field(rng, sz, 30)-.6, 0, 1)*np.float32(d['dirt'])
     return col*(1-a)+a*np.float32((.42, .38, .32))[:, None, None]
 
-# %% ../../nbs/12_plates.warp.ipynb #1ed9a99d
-def planes(img): return np.stack([np.asarray(o) for o in img.split()]).astype(np.float32)*np.float32(1/255)
+# %% ../../nbs/12_plates.warp.ipynb #975dbe3e
+def planes(img): return np.asarray(img).transpose(2, 0, 1).astype(np.float32, order='C')*np.float32(1/255)
 def picture(p): return Image.merge('RGB', [Image.fromarray(o) for o in (p.clip(0, 1)*255+np.float32(.5)).astype(np.uint8)])
 
 def _shine(p, d, rng): # p: (3,h,w), floats in [0,1]
     "What a camera records of `p` under the light `d`"
     sz = p.shape[2], p.shape[1]
-    p = p*_lit(rng, d, sz)
+    p = p*_lit(rng, d, sz).astype(np.float32, copy=False)
     for o, k in zip(p, (d['haze_red'], d['haze_green'], 1)): o += np.float32(d['haze']*k)
     p = np.maximum(p, 0, out=p)**np.float32(d['gamma'])
     p *= np.float32(d['gain'])
     grey = p[0]*np.float32(.3)+p[1]*np.float32(.59)+p[2]*np.float32(.11)
-    p = (p-grey)*np.float32(d['colour'])+grey
+    p -= grey
+    p *= np.float32(d['colour'])
+    p += grey
     p[0] *= np.float32(d['red'])
     p[2] *= np.float32(d['blue'])*(1-np.float32(d['warm'])*grey.clip(0, 1)**2)
     if d['bloom']:
@@ -234,7 +238,7 @@ def heights(
     for cx, cy, r, depth in bend.get('dents', ()): z = z-depth*np.exp(-((pts[..., 0]-cx)**2+(pts[..., 1]-cy)**2)/(r*r/2))
     return z
 
-# %% ../../nbs/12_plates.warp.ipynb #97994daa
+# %% ../../nbs/12_plates.warp.ipynb #0d133340
 @dataclass
 class Seen:
     "The way of a plate's points into a picture: bend, homography, lens"
@@ -261,7 +265,7 @@ class Seen:
         p = move_points(self.H, self._bent(pts))
         if not self.lens: return p
         d = full = p-(c := np.array(self.lens[1:])*self.sz)
-        for _ in range(30): d = full/self._stretch(d)
+        for _ in range(12): d = full/self._stretch(d)
         return c+d
     def back(self, pts): # (n,2) px of the picture -> (n,2) px of the plate
         p = flat = move_points(self.inv, self._straight(pts))
@@ -334,7 +338,7 @@ def _soften(a, r): # a: (3,h,w), changed; r: 0 to 1
         np.multiply(s, np.float32(1/(1+2*r)), out=v)
     return a
 
-# %% ../../nbs/12_plates.warp.ipynb #accae299
+# %% ../../nbs/12_plates.warp.ipynb #e5c063d3
 def _behind(rng, a, sz):
     "A made scene, (3,h,w), with the shadow of a plate whose opacity is `a`"
     half = _half_scene(rng, sz)
@@ -346,37 +350,39 @@ def draw_view(
     rng, # NumPy generator
     sz, # (w, h) of the crop
     pose:float, # Strength of the pose
-    lens:float, # Strength of the lens
+    lens:float, # How often the lens bends lines
 ) -> tuple: # (`Seen`, what was drawn as a dict)
     "Draw where a camera stands: corners, and for bent plates and curved lenses what these need"
     d, to, bend = {}, draw_pose(rng, pose)*sz, plate.params.get('bend')
     if bend: d['tilt'] = [round(float(np.tan(o)), 4) for o in (rng.normal(0, .25), rng.uniform(.1, .55))]
-    if lens: d['lens'] = [round(float(o), 4) for o in (rng.uniform(-.06, .1)*lens, *rng.uniform(.2, .8, 2))]
+    if lens and rng.random() < lens: d['lens'] = [round(float(o), 4) for o in (rng.uniform(-.06, .1), *rng.uniform(.2, .8, 2))]
     return Seen(plate.corners, to, sz, bend, d.get('tilt', (0, 0)), d.get('lens')), d
 
-# %% ../../nbs/12_plates.warp.ipynb #e2adae2f
+# %% ../../nbs/12_plates.warp.ipynb #2717a015
 def as_crop(
     plate, # A `Plate`, straight on
     rng, # NumPy generator
     sz=(192, 64), # (w, h) of the crop
     strength:float=1., # 0: a plain crop, straight on; 1: as different as real ones
     pose:float=None, # The same for the pose alone; None: `strength`
-    lens:float=0., # How much the lens may bend straight lines, 0 to 1
+    lens:float=0., # How often the lens bends straight lines, 0 to 1
 ) -> Plate:
     "`plate` as a detector would cut it from a photograph, before any blur that is to be undone"
     if min(sz) < 8: raise ValueError(f'a crop of {sz[0]}x{sz[1]} px shows no plate: ask for at least 8 px each way')
     view, v = draw_view(plate, rng, sz, strength if pose is None else pose, lens)
     d, wear = draw_light(rng, strength), plate.params.get('wear', {})
     seen = lay(plate.img, view, sz, plate.params.get('radius', 0) if strength else 0)
-    img, a = planes(seen.convert('RGB')), seen.getchannel('A')
+    img, a = np.split(planes(seen), (3,))
     if d['dirt']: img = _dirty(rng, img, d, sz)
     if strength:
-        back = _behind(rng, a, sz)*np.float32(1-.85*wear.get('flash', 0))
-        img = _shine(back+(img-back)*(np.asarray(a, np.float32)*(1/255)), d, rng)
+        back = _behind(rng, seen.getchannel('A'), sz)*np.float32(1-.85*wear.get('flash', 0))
+        img -= back
+        img *= a
+        img = _shine(np.add(img, back, out=img), d, rng)
     if wear.get('ir'): img[:] = img.mean(0)
     if d['noise'] > .002: img += noise_field(rng, img.shape)*np.float32(d['noise'])
     r = d['soft']*sz[1]/64 if d['soft'] > .2 else 0
     img = picture(_soften(img.clip(0, 1, out=img), r) if 0 < r <= 1 else img)
     if r > 1: img = img.filter(ImageFilter.BoxBlur(r))
     boxes, quads = moved_boxes(plate, view.move, sz)
-    return Plate(img, plate.text, plate.type, boxes, view.move(plate.corners).astype(np.float32), dict(plate.params, view=d | v), quads)
+    return Plate(img, plate.text, plate.type, boxes, view.to.astype(np.float32), dict(plate.params, view=d | v), quads)

@@ -331,7 +331,7 @@ def worn(
     img = _lit(img, wear, bend, gen, plate.params.get('light', -1.57))
     return replace(plate, img=img, params=dict(plate.params, wear=wear, **(dict(bend=bend) if bend else {})))
 
-# %% ../../nbs/13_plates.wear.ipynb #b5b04d39
+# %% ../../nbs/13_plates.wear.ipynb #0b82562f
 def as_photo(
     plate, # A `Plate`, straight on
     rng, # NumPy generator
@@ -339,7 +339,7 @@ def as_photo(
     wear=1., # Strength for `draw_wear`, or a dict of defects
     strength=1., # Of the light, and of the pose if that is not given
     pose=None, # Strength of the pose
-    lens=.5, # Strength of the lens
+    lens=.3, # How often the lens bends straight lines
 ) -> Plate:
     "`plate` as a detector would cut it from a photograph, with its years on it"
     old = worn(plate, rng, wear=wear) if isinstance(wear, dict) else worn(plate, rng, wear)
