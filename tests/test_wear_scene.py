@@ -128,7 +128,7 @@ def test_every_type_wears():
         assert as_photo(plate, rng(3)).img.size == (192, 64)
 
 def test_labels_carry_the_parameters(tmp_path):
-    render_folder(tmp_path/'a', 12, type='cn_blue', sz=(226, 70), view=as_photo, seed=3, n_workers=0)
+    render_folder(tmp_path/'a', 12, type='cn_blue', sz=(226, 70), view=partial(as_photo, lens=1.), seed=3, n_workers=0)
     rows = [json.loads(o) for o in (tmp_path/'a'/'labels.jsonl').read_text(encoding='utf-8').splitlines()]
     assert all({'wear', 'view', 'light', 'relief'} <= set(r['params']) and 'lens' in r['params']['view'] for r in rows)
     assert any(r['params']['wear'] for r in rows)
