@@ -461,7 +461,7 @@ def plan(
         if unique: seen.add(text)
         yield i, text, t, reg
 
-# %% ../../nbs/11_plates.render.ipynb #68a5e8c5
+# %% ../../nbs/11_plates.render.ipynb #fc106b83
 def _row(plate, i, t, region, seed):
     "The label of one plate as a dict"
     def r(o): return [round(v, 2) for v in o]
@@ -476,15 +476,16 @@ def _rows_file(out, i): return out/'.rows'/f'{i//BLOCK:08d}.jsonl'
 def _draw_block(block, out, seed, sz, vary, view, check):
     "Draw one block of the plan, and leave its rows beside"
     rows, tmp = [], out/f'.{os.getpid()}.jpg'
-    for i, text, t, region in block:
-        plate = render(text, t, rng(seed, 'plate', i), sz, vary=vary, check=False)
-        if view: plate = view(plate, rng(seed, 'view', i))
-        rows.append(_row(plate, i, t, region, seed))
-        plate.img.save(tmp, 'jpeg', quality=95)
-        os.replace(tmp, out/rows[-1]['file'])
+    try:
+        for i, text, t, region in block:
+            plate = render(text, t, rng(seed, 'plate', i), sz, vary=vary, check=False)
+            if view: plate = view(plate, rng(seed, 'view', i))
+            rows.append(_row(plate, i, t, region, seed))
+            plate.img.save(tmp, 'jpeg', quality=95)
+            os.replace(tmp, out/rows[-1]['file'])
+    finally: tmp.unlink(missing_ok=True)
     with atomic(_rows_file(out, block[0][0])) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
     return len(rows)
-
 
 # %% ../../nbs/11_plates.render.ipynb #293bae4d
 def _name(o): return o if o is None else f'{o.func.__name__}({o.keywords})' if isinstance(o, partial) else o.__name__
@@ -514,7 +515,7 @@ def _unfold(out):
             with atomic(f) as tmp: tmp.write_text(''.join(block), encoding='utf-8')
 
 
-# %% ../../nbs/11_plates.render.ipynb #711b229b
+# %% ../../nbs/11_plates.render.ipynb #9efd5810
 def _done(out, block):
     "Has this block its rows, and all pictures that they name?"
     names = [json.loads(l)['file'] for l in _lines(_rows_file(out, block[0][0]))]
@@ -534,6 +535,7 @@ def _tables(out, count):
                 keep.writerow(row)
                 fa.write(line)
     shutil.rmtree(out/'.rows', ignore_errors=True)
+    for f in out.glob('.[0-9]*.jpg'): f.unlink() # what a killed process left
 
 # %% ../../nbs/11_plates.render.ipynb #62d5ed4b
 def read_numbers(
