@@ -314,7 +314,7 @@ def moved_boxes(
     lo, hi = np.clip(quads.min(1), 0, sz), np.clip(quads.max(1), 0, sz)
     return [(o[0], *l, *h) for o, l, h in zip(plate.boxes, lo.tolist(), hi.tolist())], quads.astype(np.float32)
 
-# %% ../../nbs/12_plates.warp.ipynb #1f6f3378
+# %% ../../nbs/12_plates.warp.ipynb #88186144
 @lru_cache(maxsize=1)
 def _normals(): return np.random.default_rng(0).standard_normal(1 << 21, np.float32)
 
@@ -331,7 +331,7 @@ def noise_field(
 def _soften(a, r): # a: (3,h,w), changed; r: 0 to 1
     "A box blur of `r` px, the border pixels repeated"
     for v in (a, a.transpose(0, 2, 1)):
-        s = v.copy()
+        s = v.copy(order='K')
         s[:, 1:-1] += (v[:, :-2]+v[:, 2:])*np.float32(r)
         s[:, 0] += (v[:, 0]+v[:, 1])*np.float32(r)
         s[:, -1] += (v[:, -1]+v[:, -2])*np.float32(r)
