@@ -118,7 +118,7 @@ def _worn_crop(plate, rng, wear, sz, strength):
     from plategan.plates.wear import worn
     return as_crop(worn(plate, rng, strength=wear) if wear else plate, rng, sz=sz, strength=strength)
 
-# %% ../nbs/90_cli.ipynb #c00f496a
+# %% ../nbs/90_cli.ipynb #041c48c2
 @command("""example, a thousand plates of all types, and fifty with one number as a camera might see them:
   plategan render plates --count 1000
   plategan render crops --number 皖A12345 --count 50 --crop
@@ -130,7 +130,8 @@ a country of your own, the numbers of a table, whole photographs:
   plategan render scenes --country kr --scene --backgrounds my_photos
   plategan render scenes --type cn_blue --scene --formats ccpd
 beside the pictures: labels.csv (a line per plate) and labels.jsonl (a box per character, all that was drawn by chance)
-plategan types lists the types""")
+which types there are:
+  plategan types""")
 def render(
     out:Path, # Folder for the pictures; what already stands there is kept, so a stopped run goes on
     count:int=None, # How many plates (default 100, or one for each given number)
