@@ -340,7 +340,7 @@ def _place(a, chars, look, sx, sy, t, jitter, extra=None):
         boxes.append((c, x, y, x+w, y+h))
     return boxes
 
-# %% ../../nbs/11_plates.render.ipynb #d49be0a6
+# %% ../../nbs/11_plates.render.ipynb #f548c958
 def relief(
     a, # Coverage (h,w), 0 to 255
     light, # Direction the light comes from, radians; -pi/2 is from above
@@ -349,11 +349,11 @@ def relief(
     "The light and dark edges of raised characters"
     f, d = a.astype(np.float32), depth
     g = np.zeros_like(f)
-    g[:, d:-d] = (f[:, 2*d:]-f[:, :-2*d])*(.5*cos(light))
-    g[d:-d] += (f[2*d:]-f[:-2*d])*(.5*sin(light))
+    g[:, d:-d] = (f[:, :-2*d]-f[:, 2*d:])*(.5*cos(light))
+    g[d:-d] += (f[:-2*d]-f[2*d:])*(.5*sin(light))
     return g
 
-# %% ../../nbs/11_plates.render.ipynb #51103762
+# %% ../../nbs/11_plates.render.ipynb #d74f4daa
 def render(
     number:str=None, # Such as '皖A12345'; None: a legal one is drawn
     type=None, # Name or `PlateType`; None: found from `number`, or the first type
@@ -364,6 +364,7 @@ def render(
     validity:str=None, # 'MM.YY' for plates that show it; None: drawn
     check:bool=True, # False draws an illegal number too, as long as its characters have places
     balanced:bool=False, # For a drawn number: rare characters as often as frequent ones
+    look:dict=None, # What shall not be drawn by chance, of what `draw_look` draws: light (radians), relief, face, stroke (mm), screw …
 ) -> Plate:
     "One clean plate, straight on; raises ValueError for an illegal number"
     gen = seed if isinstance(seed, np.random.Generator) else rng(seed, 'render')
@@ -372,7 +373,7 @@ def render(
     elif check: number = check_number(t, number)
     w, h = sz = tuple(sz or t.sz_mm)
     if min(sz) < 16: raise ValueError(f'a plate of {w}x{h} px cannot hold its characters: ask for at least 16 px each way')
-    look, (sx, sy), extra = draw_look(t, gen, vary), _fit(t, sz), {}
+    look, (sx, sy), extra = draw_look(t, gen, vary) | (look or {}), _fit(t, sz), {}
     a, chars = lines(t, sz).copy(), layout(t, number)
     jitter = gen.standard_normal((len(chars)+8, 2))*(.3*look['loose']) + look['shift']
     boxes = _place(a, chars, look, sx, sy, t, jitter.tolist(), extra)
@@ -570,7 +571,7 @@ def _one_number(text, types, check):
         return text, t
     raise ValueError(f'{text!r}: none of {", ".join(t.name for t in types)} has as many places')
 
-# %% ../../nbs/11_plates.render.ipynb #dbc85dea
+# %% ../../nbs/11_plates.render.ipynb #1fdf45de
 def render_folder(
     out, # Folder for pictures, labels.csv and labels.jsonl
     count:int=None, # How many plates; None: 100, or one for each given number
@@ -593,7 +594,8 @@ def render_folder(
     numbers = [] if number is None else read_numbers(number, types, check)
     count = (len(numbers) or 100) if count is None else count
     if count < 1: raise ValueError(f'count is {count}: ask for at least one plate')
-    if sz: render(type=types[0], sz=sz)
+    first = render(type=types[0], sz=sz)
+    if view: view(first, rng(seed)) # a wrong size or a wrong wish is told before anything is written
     if region and not any(region in regions(t) for t in types): draw_number(types[0], rng(seed), region)
     out.mkdir(parents=True, exist_ok=True)
     _settings(out, types=[f'{o.name} {o.uid:08x}' for o in types], numbers=[o for o, _ in numbers], region=region, seed=seed, sz=sz, view=_name(view), vary=vary,
