@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'DIRT', 'KINDS', 'RING_PAD', 'pose_matrix', 'perspective', 'rolling_shutter', 'expose', 'gamma',
            'desaturate', 'vignette', 'glare', 'shadow', 'resize', 'shrink', 'rescale', 'resize_min', 'dirt',
            'gaussian_blur', 'lens_blur', 'defocus', 'motion_blur', 'add_noise', 'shot_noise', 'demosaic', 'sharpen',
-           'denoise', 'ringing', 'jpeg_bytes', 'jpeg', 'video']
+           'denoise', 'ringing', 'jpeg_bytes', 'jpeg', 'optional', 'video']
 
 # %% ../nbs/19_camera.ipynb #eb6ec88c
 import importlib, io, math
@@ -147,7 +147,7 @@ def shadow(
     d = (px - x)*w/h*math.sin(a) - (py - .5)*math.cos(a)
     return _pic(_arr(img)*(1 - depth*(d/max(soft, 1e-3) + .5).clip(0, 1))[..., None])
 
-# %% ../nbs/19_camera.ipynb #6c818aee
+# %% ../nbs/19_camera.ipynb #33f6610a
 METHODS = 'area', 'bilinear', 'bicubic', 'nearest'
 
 def _weights(n, m, method):
@@ -168,7 +168,7 @@ def resize(
 ) -> Image.Image:
     "`img` at `width` by `height`"
     if method not in METHODS: raise ValueError(f'method {method!r}: expected one of {", ".join(METHODS)}')
-    sz = max(1, width), max(1, height)
+    sz = max(1, int(width)), max(1, int(height))
     if sz == img.size: return img
     if method in ('area', 'nearest'): return img.resize(sz, Image.BOX if method == 'area' else Image.NEAREST)
     a = np.tensordot(_weights(img.width, sz[0], method), _arr(img), (1, 1)).transpose(1, 0, 2)
@@ -199,12 +199,12 @@ def resize_min(
     ratio = side/min(img.size)
     return img.resize([max(side, int(o*ratio)) for o in img.size], Image.BILINEAR)
 
-# %% ../nbs/19_camera.ipynb #3c3f4233
+# %% ../nbs/19_camera.ipynb #fce7ef50
 DIRT = 96, 80, 62 # Dried mud, sRGB
 
 def _field(w, h, seed):
     "Smooth random numbers (h,w): two grids, 4 by 12 and 12 by 36, enlarged by bilinear"
-    gen = np.random.default_rng(seed)
+    gen = np.random.default_rng(int(seed))
     grids = gen.random((4, 12), np.float32), gen.random((12, 36), np.float32)
     return sum(s*(_weights(g.shape[0], h, 'bilinear') @ g @ _weights(g.shape[1], w, 'bilinear').T) for s, g in zip((1, .5), grids))
 
@@ -292,10 +292,10 @@ def motion_blur(
     out = sum(wgt*src[r+y:r+y+h, r+x:r+x+w] for (x, y), wgt in k.items())
     return Image.fromarray(out.round().clip(0, 255).astype(np.uint8))
 
-# %% ../nbs/19_camera.ipynb #1f90e9eb
+# %% ../nbs/19_camera.ipynb #4f77b7c9
 def _normal(shape, seed, grey):
     "Normal numbers for a picture of `shape` (h,w,3)"
-    return np.random.default_rng(seed).standard_normal((*shape[:2], 1) if grey else shape, np.float32)
+    return np.random.default_rng(int(seed)).standard_normal((*shape[:2], 1) if grey else shape, np.float32)
 
 def add_noise(
     img:Image.Image, # RGB
@@ -392,8 +392,12 @@ def jpeg(
     "What is left of `img` after compression at `quality`"
     return Image.open(io.BytesIO(jpeg_bytes(img, quality, subsampling))).convert('RGB')
 
-# %% ../nbs/19_camera.ipynb #4157f873
-def _optional(name, install, what):
+# %% ../nbs/19_camera.ipynb #45923709
+def optional(
+    name:str, # Of the module
+    install:str, # What pip calls it
+    what:str, # What needs it, for the message
+):
     "The module `name`; raises `ImportError` saying what to install if it isn't there"
     try: return importlib.import_module(name)
     except ImportError as e: raise ImportError(f'{what} needs the module {name!r}, which is not here: pip install {install}') from e
@@ -403,7 +407,7 @@ def video(
     crf:int=35, # Constant rate factor: 0 (lossless) to 51
 ) -> Image.Image: # Same size
     "`img` as the first frame of an H.264 video, by PyAV; raises `ImportError` without it"
-    av, (w, h) = _optional('av', 'av', 'video'), img.size
+    av, (w, h) = optional('av', 'av', 'video'), img.size
     a, buf = np.pad(np.asarray(img), [(0, -h % 16), (0, -w % 16), (0, 0)], mode='edge'), io.BytesIO()
     with av.open(buf, 'w', format='h264') as out:
         s = out.add_stream('libx264', rate=25, options=dict(crf=str(int(crf)), tune='zerolatency'))
