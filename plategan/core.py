@@ -8,12 +8,12 @@ Docs: https://plategan.github.io/plategan/core.html.md"""
 __all__ = ['IMAGE_TYPES', 'in_test', 'small', 'rng', 'seed_all', 'as_pil', 'BadImage', 'open_image', 'atomic', 'save_image',
            'find_images', 'n_cpus', 'each_file', 'sheet', 'show_row']
 
-# %% ../nbs/00_core.ipynb #38fec828
+# %% ../nbs/00_core.ipynb #e20e68ec
 import os, random, zlib
 from collections import deque
 from contextlib import contextmanager
 from glob import glob, has_magic
-from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
@@ -77,7 +77,7 @@ def _to_rgb(im:Image.Image) -> Image.Image:
         return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
     return im.convert('RGB')
 
-# %% ../nbs/00_core.ipynb #76b764b8
+# %% ../nbs/00_core.ipynb #17a81d8a
 def open_image(
     path, # Any picture file that Pillow reads; the first frame of an animation
 ) -> Image.Image: # RGB, upright
@@ -86,7 +86,8 @@ def open_image(
         with Image.open(path) as im:
             im.seek(0)
             im.load()
-            return _to_rgb(ImageOps.exif_transpose(im))
+            ImageOps.exif_transpose(im, in_place=True)
+            return _to_rgb(im)
     except FileNotFoundError: raise
     except UnidentifiedImageError as e: raise BadImage(f'{path}: not a picture (its content is no known picture format)') from e
     except Image.DecompressionBombError as e: raise BadImage(f'{path}: more than {2*Image.MAX_IMAGE_PIXELS:,} pixels; cut it into parts first') from e
@@ -114,8 +115,10 @@ def save_image(
     "Save a picture so that `path` holds all of it or isn't there"
     with atomic(path) as tmp: as_pil(im).save(tmp, quality=quality)
 
-# %% ../nbs/00_core.ipynb #65d977e5
+# %% ../nbs/00_core.ipynb #303e3dd6
 IMAGE_TYPES = {'.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.jp2'}
+
+def _parts(path): return path.parts # to compare these is much faster than to compare paths
 
 def find_images(
     src, # A file, a folder (searched with its sub-folders) or a pattern such as 'shots/*.jpg'
@@ -130,24 +133,29 @@ def find_images(
     else: raise FileNotFoundError(f'{src}: no such file or folder')
     found = [p for p in found if p.suffix.lower() in IMAGE_TYPES and p.is_file() and not p.name.startswith('.')]
     if not found: raise FileNotFoundError(f'{src}: no pictures there (looked for {", ".join(sorted(IMAGE_TYPES))})')
-    return sorted((p, p.relative_to(root)) for p in found)
+    return [(p, p.relative_to(root)) for p in sorted(found, key=_parts)]
 
-# %% ../nbs/00_core.ipynb #22bef1f7
-def _one(fn, item):
-    "(result, None), or (None, reason) if this file is to blame"
-    try: return fn(item), None
-    except (ValueError, FileNotFoundError, UnicodeError) as e: return None, str(e)
-
-def _in_processes(fn, items, n):
-    "Results of `fn` in order, from `n` processes; joblib starts them afresh, since a fork of a process in which torch has threads can hang"
-    from joblib import Parallel, delayed
-    return Parallel(n, return_as='generator')(delayed(fn)(o) for o in items)
-
+# %% ../nbs/00_core.ipynb #a861e096
 def n_cpus() -> int: # At least 1
     "The processors that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-# %% ../nbs/00_core.ipynb #4fe8be61
+def _some(fn, items):
+    "For each of `items` (result, None), or (None, reason) if this file is to blame"
+    outs = []
+    for o in items:
+        try: outs.append((fn(o), None))
+        except (ValueError, FileNotFoundError, UnicodeError) as e: outs.append((None, str(e)))
+    return outs
+
+def _in_processes(fn, items, n, size):
+    "Results of `fn` in order, from `n` processes that take `size` at a time; joblib starts them afresh: a fork of a process in which torch has threads can hang"
+    from joblib import Parallel, delayed
+    items = iter(items)
+    parts = iter(lambda: list(islice(items, size)), [])
+    for o in Parallel(n, return_as='generator', batch_size=1)(delayed(_some)(fn, o) for o in parts): yield from o
+
+# %% ../nbs/00_core.ipynb #f6105c9a
 def each_file(
     fn, # Called with each item
     items, # What `find_images` gives, any list, or with `total` any iterator
@@ -165,7 +173,8 @@ def each_file(
         for o in items:
             names.append(name(o))
             yield o
-    outs = _in_processes(partial(_one, fn), feed(), n_workers) if n_workers > 1 else map(partial(_one, fn), feed())
+    size = max(1, min(32, total//(8*max(n_workers, 1)))) # small jobs would cost more to hand over than to do
+    outs = _in_processes(fn, feed(), n_workers, size) if n_workers > 1 else chain.from_iterable(_some(fn, [o]) for o in feed())
     for res, why in tqdm(outs, total=total, desc=desc, delay=1, leave=False):
         n = names.popleft()
         good.append(res) if why is None else bad.append((n, why))
