@@ -4,7 +4,7 @@
 
 Ratios travel between machines, plates a second do not. A row is the best of three turns, taken alternately.
 """
-import argparse, os, platform, subprocess, sys, tempfile, time, warnings
+import argparse, io, os, platform, random, subprocess, sys, tempfile, time, warnings
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -29,11 +29,6 @@ def plain_plate(number, sz=(440, 140)):
         font = ImageFont.truetype(str(FONTS/('han_bold.otf' if i == 0 else 'din.ttf')), 90)
         draw.text((15 + i*57 + 19*(i > 1), 70), ch, font=font, fill='white', anchor='lm')
     return img
-
-def plain_crappify(src, out):
-    "The course's loop: open, save at quality 1 to 3"
-    gen = np.random.default_rng(42)
-    for p in sorted(src.glob('*.jpg')): Image.open(p).convert('RGB').save(out/p.name, quality=int(gen.integers(1, 4)))
 
 @bench
 def render_one(n, tmp):
@@ -74,16 +69,49 @@ def photographic(n, tmp):
     def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(226, 70), view=as_photo, n_workers=0)
     return 'render_folder(view=as_photo), one process', ours, 'PIL text calls, resize and save', lambda: plain_files(n, tmp, (192, 64))
 
+def course_plates(n, tmp):
+    "15 `n` plates of 192 x 64 px, as many as the course has where `n` is 200"
+    (tmp/'hr').mkdir()
+    for i in range(15*n): plain_plate(f'皖A{i % 100:05d}', (192, 64)).save(tmp/'hr'/f'{i:05d}.jpg', quality=95)
+    return sorted((tmp/'hr').glob('*.jpg'))
+
+class CourseCrappify:
+    "The course's own job for one file: open it, save it at quality 1 to 3"
+    def __init__(self, lr): self.lr = lr
+    def __call__(self, f): Image.open(f).save(self.lr/f.name, quality=random.randint(1, 3))
+
 @bench
 def crappify_course(n, tmp):
-    "JPEG quality 1 to 3, files to files"
+    "JPEG quality 1 to 3, files to files, all processors on both sides"
+    from fastcore.parallel import parallel
     from plategan.crappify import crappify_folder
-    hr, lr = tmp/'hr', tmp/'lr'
-    for d in (hr, lr): d.mkdir()
-    for i in range(n): plain_plate(f'皖A{i:05d}').save(hr/f'{i:05d}.jpg', quality=95)
-    turn = iter(range(99))
-    def ours(): return crappify_folder(hr, tmp/f'ours{next(turn)}', recipe='course', n_workers=os.cpu_count())
-    return "crappify_folder('course') with its table", ours, 'PIL open and save, one process', lambda: plain_crappify(hr, lr)
+    files, turn = course_plates(n, tmp), iter(range(99))
+    (tmp/'lr').mkdir()
+    def ours(): return crappify_folder(tmp/'hr', tmp/f'ours{next(turn)}', recipe='course', n_workers=os.cpu_count())
+    return "crappify_folder('course') with its table", ours, "the course's parallel loop", lambda: parallel(CourseCrappify(tmp/'lr'), files)
+
+@bench
+def crappify_limit(n, tmp):
+    "The same job beside the least that it can cost: the codec alone, in memory; one process each"
+    from plategan.crappify import crappify_folder
+    data, turn = [f.read_bytes() for f in course_plates(n, tmp)], iter(range(99))
+    def ours(): return crappify_folder(tmp/'hr', tmp/f'ours{next(turn)}', recipe='course', n_workers=0)
+    def codec():
+        for o in data: Image.open(io.BytesIO(o)).save(io.BytesIO(), 'JPEG', quality=2)
+    return "crappify_folder('course'), one process", ours, 'decode and encode, in memory', codec
+
+@bench
+def degrade_batch(n, tmp):
+    "The chain of Real-ESRGAN on 192 x 64 px, in memory: batches of 64, on the GPU where there is one, beside files' engine, one process"
+    import torch
+    from plategan.crappify import crappify
+    from plategan.degrade import degrade
+    torch.set_num_threads(1)
+    gpu, imgs = torch.cuda.is_available(), [plain_plate(f'皖A{i:05d}', (192, 64)) for i in range(64)]
+    x = torch.stack([torch.from_numpy(np.array(o)).permute(2, 0, 1) for o in imgs]).float().to('cuda' if gpu else 'cpu')/255
+    def ours(): return [degrade(x, 'second_order', i).cpu() for i in range(max(1, n//64))]
+    def plain(): return [crappify(imgs[i % 64], 'second_order', key=i) for i in range(64*max(1, n//64))]
+    return f'degrade on the {"GPU" if gpu else "CPU, one thread"}', ours, 'crappify, one process', plain
 
 def photographs(n, src):
     "`n` made photographs of 720 x 1160 px with CCPD names, plates where CCPD's mostly are; the boxes around the plates"
