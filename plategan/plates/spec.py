@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SEPS', 'COUNTRIES', 'TYPES', 'Mark', 'Row', 'choices', 'match', 'PlateType', 'layout', 'separators', 'regions',
-           'parse', 'colour', 'read_types', 'plate_types', 'get_type', 'get_types', 'check_number', 'find_type',
-           'count_numbers', 'place_odds', 'draw_number', 'draw_with_region']
+           'parse', 'colour', 'read_types', 'plate_types', 'get_type', 'get_types', 'alphabet', 'check_number',
+           'find_type', 'count_numbers', 'place_odds', 'draw_number', 'draw_with_region']
 
 # %% ../../nbs/10_plates.spec.ipynb #b22df513
 import re, tomllib, zlib
@@ -283,6 +283,16 @@ def get_types(
     "All the types that `o` names"
     if isinstance(o, (list, tuple)): return [t for p in o for t in get_types(p, country)]
     return read_types(o) if str(o).endswith('.toml') else [TYPES[f'{country}_{o}'] if f'{country}_{o}' in TYPES else get_type(o)]
+
+# %% ../../nbs/10_plates.spec.ipynb #619746bf
+def alphabet(
+    types=None, # Names or `PlateType`s; None: all
+) -> str: # Sorted, each once
+    "Every character that the numbers of `types` can hold"
+    out = set()
+    for t in map(get_type, TYPES if types is None else types):
+        for s in set(''.join(t.forms)): out.update(''.join(choices(t.symbols, s)))
+    return ''.join(sorted(out - set(SEPS)))
 
 # %% ../../nbs/10_plates.spec.ipynb #f2c48ac7
 def check_number(
