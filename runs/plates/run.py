@@ -1,7 +1,7 @@
 """Ten thousand plates of each type, and a hundred thousand of one: do they break anything, repeat, lean to one side, fill the memory?
 
     python runs/plates/run.py --work DIR [--n 10000] [--scale 100000] [TYPE ...]
-Writes types.csv (a row for each type), scale.csv (speed and memory of small and large folders) and record.json here.
+Writes types.csv (a row for each type; --n 0: not), scale.csv (speed and memory of small and large folders; --scale 0: not) and record.json here.
 """
 import argparse, hashlib, resource, subprocess, sys, time
 from collections import Counter
@@ -79,10 +79,10 @@ def main():
     a = ap.parse_args()
     if a.hash: return print(hashlib.sha1(b''.join(p.img.tobytes() for *_, p in drawn(a.hash, 200))).hexdigest())
     t, rows = time.time(), []
-    for name in a.types or TYPES:
+    for name in (a.types or TYPES) if a.n else ():
         rows.append(one_type(name, a.n))
         print(rows[-1], flush=True)
-    pd.DataFrame(rows).to_csv(HERE/'types.csv', index=False)
+    if rows: pd.DataFrame(rows).to_csv(HERE/'types.csv', index=False)
     if a.scale: scale(a.work, (1000, a.scale//10, a.scale)).to_csv(HERE/'scale.csv', index=False)
     record(HERE, t, seed=SEED, peak_MB=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024))
 
