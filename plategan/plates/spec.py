@@ -349,7 +349,7 @@ def count_numbers(
     "How many numbers the grammar of `type` allows"
     return int(sum(n for *_, n in _paths(get_type(type), region)))
 
-# %% ../../nbs/10_plates.spec.ipynb #2dbf4c57
+# %% ../../nbs/10_plates.spec.ipynb #ee1a119b
 def _places(form) -> list:
     "A name for each place of a form: (group, number within the group); None for what parts groups"
     out, g, i = [], 0, 0
@@ -362,7 +362,7 @@ def _places(form) -> list:
 def _grid(t, region):
     "Names of the places of each path, the characters of each place, and which of them each path may have there (paths, characters)"
     paths = _paths(t, region)
-    names = [_places(''.join('·' if len(o) == 1 and o[0] in SEPS else '#' for o in c)) for c, *_ in paths]
+    names = [_places(''.join('·' if len(o) == 1 and o[0] and o[0] in SEPS else '#' for o in c)) for c, *_ in paths]
     chars, may = {}, {}
     for p in sorted({o for n in names for o in n if o}):
         at = [(k, c[n.index(p)]) for k, ((c, *_), n) in enumerate(zip(paths, names)) if p in n]
@@ -377,7 +377,6 @@ def _shares(may, factors, start):
     W = start*np.prod(list(sums.values()), 0)
     W = W/W.sum()
     return W, {p: factors[p]*(m.T @ (W/sums[p])) for p, m in may.items()}
-
 
 # %% ../../nbs/10_plates.spec.ipynb #b37fa397
 @lru_cache(maxsize=64)
