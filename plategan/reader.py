@@ -8,7 +8,7 @@ Docs: https://plategan.github.io/plategan/reader.html.md"""
 __all__ = ['FACES', 'LOOSE', 'BLOCK', 'READER', 'loosen', 'worn', 'reading_crop', 'make_crops', 'Crops', 'bend', 'weigh', 'Shake',
            'reader_dls', 'read_right', 'fast_bf16', 'Average', 'reader_learner', 'take_over', 'Grammar', 'Reader']
 
-# %% ../nbs/42_reader.ipynb #51ad56c5
+# %% ../nbs/42_reader.ipynb #3887f1ee
 import io, math, numpy as np, torch, torch.nn.functional as F
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -19,8 +19,8 @@ import plategan
 from .core import as_pil, atomic, each_file, open_image, rng
 from .models.reader import beam, ctc_loss, greedy
 from .models.weights import load_weights
-from .plates.render import render
-from .plates.spec import SEPS, TYPES, choices, get_type, regions
+from .plates.render import is_script, render
+from .plates.spec import SEPS, TYPES, alphabet, choices, get_type, regions
 from .plates.warp import as_crop
 
 # %% ../nbs/42_reader.ipynb #e2fd3e95
@@ -38,7 +38,7 @@ def _loose_row(r, gen):
     gaps = dict(gap=r.gap*_off(gen, .65, 1, 1.35), most=r.most*_off(gen, .4, .7, 1))
     return replace(r, y=r.y+(r.h-h)/2+_off(gen, -3, 0, 3), h=h, w=r.w*_off(gen, .88, 1, 1.12), **gaps)
 
-# %% ../nbs/42_reader.ipynb #edde20e2
+# %% ../nbs/42_reader.ipynb #3c87309d
 FACES = 'din', 'barlow_600', 'roboto', 'pen', 'barlow_700', 'sans'
 
 def _small_plate(t, row, gen):
@@ -55,8 +55,9 @@ def loosen(
     "A plate type like `t`, as another press would make it"
     t = get_type(t)
     kw = dict(stroke=t.stroke*_off(gen, .85, 1, 1.15, 1.3))
-    if not t.only and gen.random() < .6: kw['faces'] = (*gen.permutation([*t.faces, *FACES])[:4].tolist(), t.faces[-1])
-    if t.script and t.country == 'cn': kw['script'] = tuple(gen.permutation(['brush', 'han_bold', 'han_regular', 'han_medium']).tolist())
+    if not t.only and all(c.isascii() or is_script(c) for c in alphabet([t])) and gen.random() < .6:
+        kw['faces'] = (*gen.permutation([*t.faces, *FACES])[:4].tolist(), t.faces[-1])
+    if t.script and t.country == 'cn': kw['script'] = tuple(gen.permutation(sorted({*t.script, 'brush', 'han_regular'})).tolist())
     if t.slots: kw['slots'] = _loose_slots(t.slots, gen)
     if t.rows: kw['rows'] = tuple(_loose_row(r, gen) for r in t.rows)
     if t.below and len(t.rows) == 1 and gen.random() < .4: kw |= _small_plate(t, kw['rows'][0], gen)
