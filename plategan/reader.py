@@ -8,7 +8,7 @@ Docs: https://plategan.github.io/plategan/reader.html.md"""
 __all__ = ['FACES', 'LOOSE', 'BLOCK', 'READER', 'loosen', 'worn', 'reading_crop', 'make_crops', 'Crops', 'bend', 'weigh', 'Shake',
            'reader_dls', 'read_right', 'fast_bf16', 'Average', 'reader_learner', 'take_over', 'Grammar', 'Reader']
 
-# %% ../nbs/42_reader.ipynb #3887f1ee
+# %% ../nbs/42_reader.ipynb #0dd1dbe4
 import io, math, numpy as np, torch, torch.nn.functional as F
 from dataclasses import replace
 from functools import lru_cache, partial
