@@ -1,15 +1,14 @@
 "The reader where a lesson can't show it: faults, resuming, agreement of its two ways to read, the packaged weights"
-import math, random, subprocess, sys
+import math, random
 from itertools import product
-from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image
 from plategan.core import rng
 from plategan.metrics import cer, edit_distance, exact
-from plategan.models.reader import Codec, alphabet, bare, beam, collapse, ctc_loss, greedy, reader, text_probs
+from plategan.models.reader import Codec, bare, beam, collapse, ctc_loss, greedy, reader, text_probs
 from plategan.models.weights import load_weights, save_weights
 from plategan.plates.render import render
-from plategan.plates.spec import TYPES, draw_number
+from plategan.plates.spec import TYPES, alphabet, draw_number
 from plategan.plates.warp import as_crop
 from plategan.reader import Crops, Grammar, Reader, Shake, make_crops, read_right, reading_crop, _char_probs
 

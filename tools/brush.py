@@ -30,7 +30,7 @@ def outline(strokes, share):
         p = c*(W-w, H-w)+w/2
         for a, b in zip(p[:-1], p[1:]):
             t = np.arctan2(*(b-a)[::-1])
-            ring = [a+w/2*np.array((cos(t+u), sin(t+u))) for u in np.linspace(pi/2, 3*pi/2, 9)] + [b+w/2*np.array((cos(t+u), sin(t+u))) for u in np.linspace(-pi/2, pi/2, 9)]
+            ring = [q+w/2*np.array((cos(t+u), sin(t+u))) for q, v in ((a, pi), (b, 0)) for u in np.linspace(v-pi/2, v+pi/2, 9)]
             pts = [(round(x*K), round((H-y)*K)) for x, y in ring]
             pen.moveTo(pts[0])
             for q in pts[1:]: pen.lineTo(q)
