@@ -10,8 +10,8 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 HAN = '京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新警学挂港澳使领'
-HANGUL = ('가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자배하허호육'
-    '서울부산대구인천광주대전울산세종경기강원충북충남전북전남경북경남제주외교영사준국협정표')
+HANGUL = '가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주바사아자배하허호육서울부산대구인천광주대전울산세종경기강원'
+HANGUL += '충북충남전북전남경북경남제주외교영사준국협정표'
 LATIN = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ.·-'
 WORDS = LATIN + 'abcdefghijklmnopqrstuvwxyz \'/,:&ÁÉÍÓÚÃÕÇ'
 OUT = Path(__file__).resolve().parent.parent/'plategan'/'fonts'

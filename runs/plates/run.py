@@ -1,7 +1,7 @@
 """Ten thousand plates of each type, and a hundred thousand of one: do they break anything, repeat, lean to one side, fill the memory?
 
     python runs/plates/run.py --work DIR [--n 10000] [--scale 100000] [TYPE ...]
-Writes types.csv (a row for each type; --n 0: not), scale.csv (speed and memory of small and large folders; --scale 0: not) and record.json here.
+An interrupted run goes on. Writes types.csv (a row for each type; --n 0: not), scale.csv (speed and memory of small and large folders; --scale 0: not) and record.json here.
 """
 import argparse, hashlib, resource, subprocess, sys, time
 from collections import Counter
@@ -23,20 +23,25 @@ def drawn(name, n):
 
 def farthest(name, texts):
     "How far the frequency of the worst character at any place is from what was asked, in standard deviations"
-    worst = 0
+    t, got, worst = get_type(name), {}, 0
+    fixed = {s for f in t.forms for s in f if s not in t.symbols} # signs that a form prescribes, such as the E of electric cars in Germany
+    for o in texts:
+        for place, c in places(tokens(name, o)):
+            if c not in fixed: got.setdefault(place, Counter())[c] += 1
     for place, odds in place_odds(name, balanced=True).items():
-        at = [c for o in texts if (c := character(name, o, place)) is not None]
-        got = Counter(at)
-        for c, p in odds.items(): worst = max(worst, abs(got[c]-len(at)*p)/max(1, (len(at)*p*(1-p))**.5))
+        shown = {c: p for c, p in odds.items() if c and c not in fixed} # where a short number has nothing, nothing is counted
+        n = got[place].total() if shown else 0
+        for c, p in ((c, p/sum(shown.values())) for c, p in shown.items()): worst = max(worst, abs(got[place][c]-n*p)/max(1, (n*p*(1-p))**.5))
     return worst
 
-def character(name, text, place):
-    "What stands at `place` (group, number in it) of `text`, by the grammar of the type"
-    g, i = 0, -1
-    for part in tokens(name, text):
-        g, i = (g+1, -1) if part in SEPS else (g, i+1)
-        if (g, i) == place: return part
-    return None
+def places(parts):
+    "(group, number in it) and what stands there"
+    g, i = 0, 0
+    for part in parts:
+        if part and part in SEPS: g, i = g+1, 0
+        else:
+            if part: yield (g, i), part
+            i += 1
 
 def tokens(name, text):
     "The parts of `text`: what each symbol of its form became"
@@ -79,9 +84,12 @@ def main():
     a = ap.parse_args()
     if a.hash: return print(hashlib.sha1(b''.join(p.img.tobytes() for *_, p in drawn(a.hash, 200))).hexdigest())
     t, rows = time.time(), []
+    if a.n and (a.work/'types.jsonl').exists(): rows = pd.read_json(a.work/'types.jsonl', lines=True).query('plates == @a.n').to_dict('records')
     for name in (a.types or TYPES) if a.n else ():
+        if name in {r['type'] for r in rows}: continue
         rows.append(one_type(name, a.n))
         print(rows[-1], flush=True)
+        pd.DataFrame(rows).to_json(a.work/'types.jsonl', orient='records', lines=True)
     if rows: pd.DataFrame(rows).to_csv(HERE/'types.csv', index=False)
     if a.scale: scale(a.work, (1000, a.scale//10, a.scale)).to_csv(HERE/'scale.csv', index=False)
     record(HERE, t, seed=SEED, peak_MB=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024))
