@@ -6,7 +6,7 @@ Docs: https://plategan.github.io/plategan/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'DEMO', 'size', 'amounts', 'ints', 'command', 'Parser', 'make_parser', 'types', 'render', 'crop', 'export',
-           'crappify', 'train', 'enhance', 'evaluate', 'benchmark', 'Steps', 'demo', 'overview', 'main']
+           'crappify', 'train', 'enhance', 'read', 'evaluate', 'benchmark', 'Steps', 'demo', 'overview', 'main']
 
 # %% ../nbs/90_cli.ipynb #f1b2ebc3
 import argparse, inspect, json, os, shutil, sys, time, warnings
@@ -315,7 +315,7 @@ def train(
     train_stages(lr, hr, out, stage, device, precision, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed)
     _say('weights, history.csv and curves.png', out, t, _quoted('plategan', 'evaluate', lr, hr, '--weights', out))
 
-# %% ../nbs/90_cli.ipynb #b04578df
+# %% ../nbs/90_cli.ipynb #7a0923d4
 @command("""example, one picture, and a folder with the network you trained:
   plategan enhance blurry.jpg
   plategan enhance shots restored --weights model
@@ -337,6 +337,35 @@ def enhance(
     _say(f'{len(df)} pictures restored ({new} now, {len(df)-new} stood already, {len(bad)} skipped) with enhance.csv', out, t)
     return int(bool(bad))
 
+@command("""example, the numbers in a folder of crops, as far as they are sure:
+  plategan read crops
+with the grammar of the types that can occur, refusing less, and as a table:
+  plategan read crops --types cn_blue cn_green --threshold .2 --csv numbers.csv
+a reading is a guess with a confidence; a restored picture makes it no better evidence""")
+def read(
+    src:Path, # A crop, a folder of crops or a pattern
+    types:list=None, # Plate types whose grammar a number must follow; default: none
+    threshold:float=.5, # A number less sure than this is refused
+    weights:Path=None, # Weights of a reader; default: the one in the package
+    csv:Path=None, # Also write file, text and confidence to this CSV
+    device:str='cpu', # cpu or cuda
+):
+    "Read the numbers of plates"
+    import pandas as pd
+    from plategan.core import atomic, each_file, find_images, open_image
+    from plategan.reader import READER, Reader
+    reader, rows = Reader(weights or READER, types and list(types), threshold, device=device), []
+    def one(item):
+        [text], [sure] = reader([open_image(item[0])])
+        print(f'{item[1]}\t{text or "-"}\t{sure:.2f}')
+        return item[1].as_posix(), text, round(float(sure), 4)
+    rows, bad = each_file(one, find_images(src), 0, 'read')
+    if csv:
+        with atomic(csv) as tmp: pd.DataFrame(rows, columns=['file', 'text', 'confidence']).to_csv(tmp, index=False)
+    return int(bool(bad))
+
+
+# %% ../nbs/90_cli.ipynb #fa4a79f6
 @command("""example, how good is the network I trained?
   plategan evaluate test_lr test_hr --weights model
 doing nothing and sharpening stand in every table; name several weights to compare them.
