@@ -21,7 +21,7 @@ def lessons(names=()):
 
 def tidy(nb):
     "Leave out what only matters while it runs: progress bars, warnings with their paths, and the larger of two forms of one picture"
-    def passing(o): return re.search(r'\d+%\||^/.*Warning:', o.get('text', '') or o.get('data', {}).get('text/plain', ''), re.M)
+    def passing(o): return re.search(r'\d+%\||^/.*Warning:|^Downloading', o.get('text', '') or o.get('data', {}).get('text/plain', ''), re.M)
     for c in nb.cells:
         if c.cell_type != 'code': continue
         c.outputs = [o for o in c.outputs if not passing(o)]

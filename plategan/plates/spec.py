@@ -378,7 +378,7 @@ def _shares(may, factors, start):
     W = W/W.sum()
     return W, {p: factors[p]*(m.T @ (W/sums[p])) for p, m in may.items()}
 
-# %% ../../nbs/10_plates.spec.ipynb #b37fa397
+# %% ../../nbs/10_plates.spec.ipynb #a4d66f58
 @lru_cache(maxsize=64)
 def _factors(t, region, balanced, rounds=150):
     "(factor of each character at each place, weight of each path before the factors)"
@@ -386,11 +386,14 @@ def _factors(t, region, balanced, rounds=150):
     w, factors = np.array([w for *_, w, _ in _paths(t, region)]), {p: np.ones(len(c)) for p, c in chars.items()}
     sums = {p: np.where(m.any(1), m.sum(1), 1.) for p, m in may.items()}
     start, W = w/np.prod(list(sums.values()), 0), w/w.sum()
+    fixed = {''} | {s for f in t.forms for s in f if s not in t.symbols} # signs that a form prescribes come as often as the form
+    free = {p: np.array([c not in fixed for c in known]) | (may[p][may[p].sum(1) > 1]).any(0) for p, known in chars.items()}
     for _ in range(rounds if balanced else 0):
         worst = 1.
         for p, m in may.items():
             got = factors[p]*(m.T @ (W/sums[p]))
-            f = got.sum()/len(got)/np.maximum(got, 1e-12)
+            if not free[p].any(): continue
+            f = np.where(free[p], got[free[p]].mean()/np.maximum(got, 1e-12), 1.)
             worst = max(worst, f.max(), 1/f.min())
             f = factors[p]*np.clip(f, .5, 2)
             factors[p] = np.maximum(f/f.max(), 1e-5)
