@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from ..core import atomic
 
-# %% ../../nbs/36_models.weights.ipynb #2bae31a0
-BUILDERS = dict(compact='sr', unet='unet', resnet9='resnet', patch_critic='critic', plate_critic='critic', reader='reader') # name -> module under plategan.models
+# %% ../../nbs/36_models.weights.ipynb #1327b8b1
+BUILDERS = dict(compact='sr', hourglass='sr', espcn='sr', srresnet='sr', rrdb='sr', unet='unet', resnet9='resnet', patch_critic='critic', plate_critic='critic',
+    vgg_critic='critic', reader='reader') # name -> module under plategan.models
 
 def builder(
     arch:str, # One of `BUILDERS`
