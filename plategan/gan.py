@@ -71,7 +71,7 @@ def judging(
         for m in was_training: m.training = True
         for p in had_grad: p.requires_grad_(True)
 
-# %% ../nbs/51_gan.ipynb #92365668
+# %% ../nbs/51_gan.ipynb #6e014a43
 class Adversarial(Callback):
     "Train a critic beside the Learner's model, and let it judge what the model makes"
     order = MixedPrecision.order+1
@@ -79,7 +79,7 @@ class Adversarial(Callback):
         critic:nn.Module, # Pictures (b,3,h,w) in [0,1] -> logits, one or a map for each
         switcher=None, # Whose turn it is; default `FixedGANSwitcher()`
         weights_gen:tuple=(1., 50.), # Of the critic's judgement and of the content loss
-        kind:str='bce', # 'bce', 'lsgan' or 'hinge', see `gen_loss`
+        kind:str='bce', # 'bce', 'lsgan', 'hinge' or 'ragan', see `gen_loss`
         smooth:float=0., # Label smoothing for the critic's targets, 0 to 0.5
         crit_lr:float=5., # The critic's learning rate, as a multiple of the generator's
         crit_opt=partial(torch.optim.AdamW, betas=(0., 0.99)), # Makes the critic's optimizer
@@ -110,7 +110,7 @@ def before_train(self:Adversarial):
     if self.new and not self.aside: self.losses = []
     self.new = False
 
-# %% ../nbs/51_gan.ipynb #e7350115
+# %% ../nbs/51_gan.ipynb #e0629b3c
 @patch
 def before_batch(self:Adversarial):
     "Settle whose turn this batch is; in the critic's, the generator stands still"
@@ -122,9 +122,13 @@ def before_batch(self:Adversarial):
 
 @patch
 def after_pred(self:Adversarial):
-    "In the generator's turn, let the critic judge `pred`"
+    "In the generator's turn, let the critic judge `pred`, beside the real pictures if it compares"
     if not self.gen_turn: return
-    with judging(self.critic): self.adv = gen_loss(self.critic(self.pred).float(), kind=self.kind)
+    with judging(self.critic):
+        real = None
+        if self.kind == 'ragan':
+            with torch.no_grad(): real = self.critic(self.yb[0]).float()
+        self.adv = gen_loss(self.critic(self.pred).float(), kind=self.kind, real_pred=real)
 
 @patch
 def after_batch(self:Adversarial):
@@ -167,14 +171,14 @@ def crit_step(self:Adversarial, fake, real):
     self.critic_opt.zero_grad()
     return loss.item()
 
-# %% ../nbs/51_gan.ipynb #a636516e
+# %% ../nbs/51_gan.ipynb #821d69c6
 @patch
 def look(self:Adversarial, fake, real):
     "What the critic makes of a validation batch; changes nothing"
     with torch.no_grad(), judging(self.critic): f, r = self.critic(fake).float(), self.critic(real).float()
-    mid = 0.5 if self.kind == 'lsgan' else 0.
-    acc = ((r > mid).float().mean() + (f <= mid).float().mean())/2
-    self.scores = dict(gen_loss=gen_loss(f, kind=self.kind), crit_loss=crit_loss(r, f, kind=self.kind), crit_acc=acc)
+    low, high = (f.mean(), r.mean()) if self.kind == 'ragan' else (0.5, 0.5) if self.kind == 'lsgan' else (0., 0.)
+    acc = ((r > low).float().mean() + (f <= high).float().mean())/2
+    self.scores = dict(gen_loss=gen_loss(f, kind=self.kind, real_pred=r), crit_loss=crit_loss(r, f, kind=self.kind), crit_acc=acc)
 
 class AdversarialMetric(Metric):
     "The mean of one of `Adversarial`'s scores over the validation set"
