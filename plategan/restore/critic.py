@@ -21,7 +21,7 @@ def real_loss(
     targ = targ.view(-1, *[1]*(pred.ndim-1)).expand_as(pred).to(pred.dtype)
     return F.binary_cross_entropy_with_logits(pred, targ)
 
-# %% ../../nbs/61_restore.critic.ipynb #099a8346
+# %% ../../nbs/61_restore.critic.ipynb #687cdbf1
 CRITICS = dict(patch_critic=patch_critic, plate_critic=plate_critic)
 
 @delegates(Learner.__init__, keep=True, but='dls,model,loss_func,metrics')
