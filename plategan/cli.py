@@ -6,7 +6,7 @@ Docs: https://plategan.github.io/plategan/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'DEMO', 'size', 'amounts', 'ints', 'command', 'Parser', 'make_parser', 'types', 'render', 'crop', 'export',
-           'crappify', 'train', 'enhance', 'read', 'evaluate', 'benchmark', 'Steps', 'demo', 'overview', 'main']
+           'crappify', 'train', 'enhance', 'read', 'onnx', 'evaluate', 'benchmark', 'Steps', 'demo', 'overview', 'main']
 
 # %% ../nbs/90_cli.ipynb #f1b2ebc3
 import argparse, inspect, json, os, shutil, sys, time, warnings
@@ -315,28 +315,59 @@ def train(
     train_stages(lr, hr, out, stage, device, precision, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed)
     _say('weights, history.csv and curves.png', out, t, _quoted('plategan', 'evaluate', lr, hr, '--weights', out))
 
-# %% ../nbs/90_cli.ipynb #7a0923d4
+# %% ../nbs/90_cli.ipynb #be647a5c
 @command("""example, one picture, and a folder with the network you trained:
   plategan enhance blurry.jpg
   plategan enhance shots restored --weights model
+twice as large as they came, or all 96 px high; and with what can be read before and after (readings.csv):
+  plategan enhance shots twice --scale 2
+  plategan enhance shots restored --height 96 --read
+several pictures of one and the same plate, made into one:
+  plategan enhance --burst shots_of_one_plate
 names and sub-folders stay; the input is never touched; the same command goes on where it was stopped.
 a restored character is a guess, and no evidence""")
 def enhance(
     src:Path, # A picture, a folder or a pattern
     out:Path=Path('enhanced'), # Folder for the results
     weights:Path=None, # Weights file, or the folder that train wrote; default: the network in the package
+    scale:float=None, # Result / picture; default: crops of plates come back at least as high as the network was trained at
+    height:int=None, # Height of the results in px, instead of --scale
+    read:bool=False, # Also read the plates, as they came and restored; the reader knows China's and Indonesia's plates of one row only
+    burst:bool=False, # All pictures show one and the same plate: make one picture of them, and let their readings vote
     device:str=None, # cpu or cuda; default: a GPU where there is one
     bs:int=16, # Pictures at a time
 ):
     "Restore pictures"
-    from plategan.enhance import enhance_folder
+    if burst: return _burst(src, out, weights, scale, height, device)
+    from plategan.enhance import NO_EVIDENCE, enhance_folder
     t = time.time()
-    df = enhance_folder(src, out, weights, device, bs)
+    df = enhance_folder(src, out, weights, device, bs, scale, height, read)
     bad, new = df.attrs['failed'], df.attrs['new']
+    if read: _told(df.attrs['readings'].values.tolist(), NO_EVIDENCE)
     for p, why in bad[:10]: print(f'skipped {why if str(p) in why else f"{p}: {why}"}', file=sys.stderr)
-    _say(f'{len(df)} pictures restored ({new} now, {len(df)-new} stood already, {len(bad)} skipped) with enhance.csv', out, t)
+    if len(bad) > 10: print(f'and {len(bad)-10} more', file=sys.stderr)
+    _say(f'{len(df)} pictures restored ({new} now, {len(df)-new} stood already, {len(bad)} skipped) with enhance.csv{" and readings.csv" if read else ""}', out, t)
     return int(bool(bad))
 
+# %% ../nbs/90_cli.ipynb #c081a917
+def _told(lines, note):
+    "Print readings: file, restored, as it came; and `note`"
+    print('file\trestored\tas it came')
+    for name, *said in lines: print(name, *(f'{a or "-"} {p:.2f}' + (f' ({each})' if each else '') for a, p, each in (said[:3], said[3:])), sep='\t')
+    print(f'note: {note}')
+
+def _burst(src, out, weights, scale, height, device) -> int:
+    "Make one picture of all those of `src`, and say what can be read in it"
+    from plategan.burst import burst_folder
+    from plategan.enhance import NO_EVIDENCE, Restorer
+    t = time.time()
+    b = burst_folder(src, out, Restorer(weights, device), scale=scale, height=height)
+    _told(b.rows, NO_EVIDENCE)
+    for why in b.failed: print(f'skipped {why}', file=sys.stderr)
+    _say(f'one picture made of {len(b.frames)} ({len(b.failed)} skipped), burst.png and readings.csv', out, t)
+    return int(bool(b.failed))
+
+# %% ../nbs/90_cli.ipynb #e18a990e
 @command("""example, the numbers in a folder of crops, as far as they are sure:
   plategan read crops
 with the grammar of the types that can occur, refusing less, and as a table:
@@ -346,7 +377,7 @@ def read(
     src:Path, # A crop, a folder of crops or a pattern
     types:list=None, # Plate types whose grammar a number must follow; default: none
     threshold:float=.5, # A number less sure than this is refused
-    weights:Path=None, # Weights of a reader; default: the one in the package
+    weights:Path=None, # Weights of a reader; default: the one in the package, which knows China's and Indonesia's plates of one row
     csv:Path=None, # Also write file, text and confidence to this CSV
     device:str='cpu', # cpu or cuda
 ):
@@ -354,16 +385,36 @@ def read(
     import pandas as pd
     from plategan.core import atomic, each_file, find_images, open_image
     from plategan.reader import READER, Reader
-    reader, rows = Reader(weights or READER, types and list(types), threshold, device=device), []
+    reader = Reader(weights or READER, types and list(types), threshold, device=device)
     def one(item):
         [text], [sure] = reader([open_image(item[0])])
         print(f'{item[1]}\t{text or "-"}\t{sure:.2f}')
         return item[1].as_posix(), text, round(float(sure), 4)
-    rows, bad = each_file(one, find_images(src), 0, 'read')
+    rows, bad = each_file(one, find_images(src), 0, 'read', name=_rel)
     if csv:
         with atomic(csv) as tmp: pd.DataFrame(rows, columns=['file', 'text', 'confidence']).to_csv(tmp, index=False)
     return int(bool(bad))
 
+def _rel(item): return str(item[1])
+
+@command("""example, the restorer of the package, your own, and the reader, each checked against the network it came from:
+  plategan onnx restorer.onnx
+  plategan onnx mine.onnx --weights model
+  plategan onnx reader.onnx --weights reader
+for programs with PyTorch and without plategan (torch.export):
+  plategan onnx restorer.pt2
+pictures go in as numbers from 0 to 1, of shape (pictures, 3, height, width), of any size from 16 px""")
+def onnx(
+    to:Path, # File to write: .onnx (needs pip install plategan[onnx]), or .pt2
+    weights:Path=None, # Weights file, the folder that train wrote, or the word reader; default: the restorer in the package
+):
+    "Write a network for other programs: as ONNX, or as a program of PyTorch"
+    t, end = time.time(), to.suffix.lower()
+    if end not in ('.onnx', '.pt2'): raise ValueError(f'{to}: expected a name that ends with .onnx or .pt2')
+    from plategan.portable import find_network, save_exported, save_onnx
+    net = find_network(weights)
+    far = (save_onnx if end == '.onnx' else save_exported)(net, to)
+    _say(f'{net.arch}, {to.stat().st_size/1e6:.1f} MB, says what the network says (largest difference {255*far:.3f} of 255)', to, t)
 
 # %% ../nbs/90_cli.ipynb #fa4a79f6
 @command("""example, how good is the network I trained?
