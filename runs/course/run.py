@@ -16,11 +16,11 @@ from plategan.enhance import Restorer
 from plategan.evaluate import evaluate
 from plategan.plates.render import render_folder
 from plategan.plates.warp import as_crop
-from plategan.restore.finetune import read_history, train
+from plategan.restore.finetune import read_history, stage_table, train
 
 SZ, SEED, HERE = (192, 64), 7, Path(__file__).parent
 N_RENDERED, N_TEST = 6000, 300
-UNET = dict(stage='generator', arch='unet', arch_args=dict(arch='resnet18'), epochs=(1, 1, 1), rates=(1e-3, 1e-3, 2e-4), bs=16)
+UNET = dict(stage='generator', arch='unet', pretrained=False, arch_args=dict(arch='resnet18'), epochs=(1, 1, 1), rates=(1e-3, 1e-3, 2e-4), bs=16)
 NETS = dict(compact=dict(stage='all', arch='compact', epochs=(10, 2, 3)), unet=UNET)
 
 def enlarged(item, out):
@@ -62,7 +62,9 @@ def main():
     rows = {f'{n}, pixels': Restorer(p/'generator') for n, p in runs.items()} | {f'{n}, GAN': Restorer(p/'gan') for n, p in runs.items() if (p/'gan.json').exists()}
     evaluate(rows, a.work/'test'/'lr', a.work/'test'/'hr', HERE, seed=SEED)
     (HERE/'pictures.csv').unlink() # a line per picture: too long to keep
-    for n, p in runs.items(): read_history(p).to_csv(HERE/f'history-{n}.csv', index=False)
+    for n, p in runs.items():
+        read_history(p).to_csv(HERE/f'history-{n}.csv', index=False)
+        stage_table(p).to_csv(HERE/f'stages-{n}.csv', index=False) # how many validation plates are legible, stage by stage
     record(HERE, t, seed=SEED, rendered=N_RENDERED, real=len(find_images(a.real)) if a.real else 0, test=N_TEST,
         training_seconds={n: round(read_history(p).seconds.sum()) for n, p in runs.items()})
 
