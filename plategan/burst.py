@@ -151,7 +151,7 @@ def _views(imgs, restorer):
     sz = max((o.size for o in outs), key=lambda s: s[0])
     return [o.resize(sz, Image.BICUBIC) for o in outs], [o.resize(sz, Image.BICUBIC) for o in imgs]
 
-# %% ../nbs/85_burst.ipynb #213ca38c
+# %% ../nbs/85_burst.ipynb #b0ea6672
 def burst(
     imgs, # Crops of one and the same plate: Pillow images, arrays or tensors
     restorer=None, # A `Restorer`, or what it takes as weights; None: the network in the package
@@ -165,15 +165,17 @@ def burst(
     restorer = restorer if isinstance(restorer, Restorer) else Restorer(restorer)
     outs, came = _views(imgs, restorer)
     maps, weights = lay(outs)
-    both = [fuse(o, maps, weights) for o in (outs, came)]
-    logits, codec = reader.logits([*outs, *came, *both]), reader.model.codec
+    mean, plain = (fuse(o, maps, weights) for o in (outs, came))
+    again = restorer(plain, height=restorer.h)
+    logits, codec = reader.logits([*outs, mean, again, *came, plain]), reader.model.codec
     n, texts = len(imgs), greedy(logits, codec)
     one = [_said(t, p, list(zip(t, e)), reader.threshold) for t, p, e in zip(*texts)]
-    won, was = (_said(*vote(o, codec), reader.threshold) for o in (logits, logits[n:2*n]))
-    names = [*(names or [f'frame {k+1}' for k in range(n)]), 'fused', 'vote']
-    rows = [[k, *a, *b] for k, a, b in zip(names, [*one[:n], one[-2], won], [*one[n:2*n], one[-1], was])]
-    end = working_size(imgs[0].size, restorer.h, **asked)[1] if asked else both[0].size
-    return Burst(both[0].resize(end, Image.BICUBIC), *won, rows, outs, [])
+    won, was = (_said(*vote(o, codec), reader.threshold) for o in (logits, logits[n+2:-1]))
+    names = [*(names or [f'frame {k+1}' for k in range(n)]), 'restored, then fused', 'fused, then restored', 'vote']
+    rows = [[k, *a, *b] for k, a, b in zip(names, [*one[:n+2], won], [*one[n+2:], one[-1], was])]
+    best = mean if one[n][1] > one[n+1][1] else again
+    end = working_size(imgs[0].size, restorer.h, **asked)[1] if asked else best.size
+    return Burst(best.resize(end, Image.BICUBIC), *won, rows, outs, [])
 
 # %% ../nbs/85_burst.ipynb #a5e9ffda
 def burst_folder(

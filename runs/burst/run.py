@@ -20,7 +20,8 @@ from plategan.plates.warp import as_crop
 from plategan.reader import Reader
 
 HERE, SEED, TYPES = Path(__file__).parent, 1185, ('cn_blue', 'cn_green', 'id_white', 'id_black')
-METHODS = 'one frame, as it came', 'one frame, restored', 'frames fused', 'restored frames fused', 'vote of the frames as they came', 'vote of all'
+METHODS = ('one frame, as it came', 'one frame, restored', 'frames fused', 'restored, then fused', 'fused, then restored', 'vote of the frames as they came',
+    'vote of all')
 
 def frames(i, n, recipe):
     "The number of plate `i`, and `n` pictures of it"
@@ -37,8 +38,8 @@ def lines(i, recipe, nets):
     for n in (1, 3, 5):
         rows = burst(imgs[:n], *nets).rows
         for row in rows[:n]: yield from ((recipe, n, METHODS[k], row[j] == text, row[j+1], 1/n) for k, j in ((1, 1), (0, 4)))
-        fused, won = rows[n:]
-        said = [(fused, 4), (fused, 1), (won, 4), (won, 1)]
+        fused, again, won = rows[n:]
+        said = [(fused, 4), (fused, 1), (again, 1), (won, 4), (won, 1)]
         yield from ((recipe, n, m, r[j] == text, r[j+1], 1.) for m, (r, j) in zip(METHODS[2:], said))
 
 def table_of(df, n):
@@ -51,7 +52,7 @@ def table_of(df, n):
 def sure_of(df):
     "Of the votes of five frames that are sure by half: how many there are, and how many of them are right"
     five = df[(df.frames == 5) & (df.method == METHODS[-1])]
-    return {r: dict(sure=round((g.confidence >= .5).mean(), 3), of_these_right=round(g[g.confidence >= .5].right.mean(), 3)) for r, g in five.groupby('recipe')}
+    return {r: dict(sure=int((g.confidence >= .5).sum()), of_these_right=int(g[g.confidence >= .5].right.sum())) for r, g in five.groupby('recipe')}
 
 def main():
     "One table"
