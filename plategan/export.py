@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['PARTS', 'NAMINGS', 'FORMATS', 'read_labels', 'part_of', 'export']
 
-# %% ../nbs/25_export.ipynb #68cca27f
-import json, os, shutil, zlib
+# %% ../nbs/25_export.ipynb #d0a32862
+import json, os, shutil
 from collections import Counter
 from pathlib import Path
 import numpy as np
-from .core import atomic, open_image
+from .core import atomic, bare, open_image
 from .photos import BadName, ccpd_name
+from .sets import split_for
 
 # %% ../nbs/25_export.ipynb #f5a9205e
 def read_labels(
@@ -25,7 +26,7 @@ def read_labels(
             row = json.loads(line)
             if (Path(src)/row['file']).exists(): yield row
 
-# %% ../nbs/25_export.ipynb #3a5110f5
+# %% ../nbs/25_export.ipynb #37ec22cb
 PARTS = 'train', 'val', 'test'
 
 def part_of(
@@ -34,8 +35,8 @@ def part_of(
     seed:int=42,
 ) -> str: # 'train', 'val' or 'test'
     "The part that all pictures of a number belong to"
-    u = zlib.crc32(f'{seed} {text}'.encode())/2**32*sum(shares)
-    return PARTS[min(int(np.searchsorted(np.cumsum(shares), u, side='right')), len(shares)-1)]
+    _, valid, test = (o/sum(shares) for o in (*shares, 0, 0)[:3])
+    return dict(valid='val').get(o := split_for(bare(text), valid, test, seed), o)
 
 # %% ../nbs/25_export.ipynb #a1bffee2
 def _name_numbered(r, i): return f'{i+1:04d}-{r["text"].replace(" ", "_")}.jpg'

@@ -8,10 +8,11 @@ Docs: https://plategan.github.io/plategan/metrics.html.md"""
 __all__ = ['PSNR_MAX', 'psnr_each', 'psnr', 'ssim_each', 'ssim', 'lpips_each', 'exact', 'edit_distance', 'cer', 'crit_accuracy',
            'wilson', 'bootstrap']
 
-# %% ../nbs/41_metrics.ipynb #c658fa0b
-import math, re, warnings
+# %% ../nbs/41_metrics.ipynb #4ec6b354
+import math, warnings
 from functools import lru_cache
 import numpy as np, torch
+from .core import bare
 
 # %% ../nbs/41_metrics.ipynb #c2a4c210
 def _pair(pred, targ):
@@ -77,18 +78,16 @@ def lpips_each(
     net = _lpips_net()
     return None if net is None else net(pred*2-1, targ*2-1).reshape(-1)
 
-# %% ../nbs/41_metrics.ipynb #d69d5142
-def _bare(text): return re.sub('[ ·-]', '', text).upper()
-
+# %% ../nbs/41_metrics.ipynb #cc2c1038
 def exact(
     preds, # Texts read; '' for a refusal
     targs, # What is on the plates
 ) -> list: # True or False for each
     "Which of `preds` are right in all characters"
     if len(preds) != len(targs): raise ValueError(f'{len(preds)} texts for {len(targs)} plates: expected one for each')
-    return [_bare(p) == _bare(t) for p, t in zip(preds, targs)]
+    return [bare(p) == bare(t) for p, t in zip(preds, targs)]
 
-# %% ../nbs/41_metrics.ipynb #4604730b
+# %% ../nbs/41_metrics.ipynb #34e74eb8
 def edit_distance(
     a, # A text
     b, # Another
@@ -107,7 +106,7 @@ def cer(
 ) -> float: # 0 if all is right; may exceed 1
     "Character error rate: edits for each character that is there"
     exact(preds, targs)
-    return sum(edit_distance(_bare(p), _bare(t)) for p, t in zip(preds, targs))/max(1, sum(len(_bare(t)) for t in targs))
+    return sum(edit_distance(bare(p), bare(t)) for p, t in zip(preds, targs))/max(1, sum(len(bare(t)) for t in targs))
 
 # %% ../nbs/41_metrics.ipynb #7d3e6cc5
 def crit_accuracy(

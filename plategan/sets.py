@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'SPLITS', 'ALIASES', 'READERS', 'WAVES', 'as_table', 'box_to_corners', 'split_of', 'read_ccpd',
            'read_indonesian', 'read_rodosol', 'read_ufpr', 'read_openalpr', 'in_order', 'read_yolo', 'read_coco',
-           'read_csv', 'read_set', 'plain', 'split_by_number', 'torn', 'phash', 'hashes', 'near', 'overlap',
+           'read_csv', 'read_set', 'split_for', 'split_by_number', 'torn', 'phash', 'hashes', 'near', 'overlap',
            'check_apart']
 
-# %% ../nbs/23_sets.ipynb #8a4cd2b9
+# %% ../nbs/23_sets.ipynb #5bfc3a56
 import json, re
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from .core import as_pil, each_file, find_images, open_image, rng
+from .core import as_pil, bare, each_file, find_images, open_image, rng
 from .photos import INDONESIAN, BadName, labelled_folder, number_from_name, parse_ccpd, read_split
 
 # %% ../nbs/23_sets.ipynb #ab62f775
@@ -200,10 +200,16 @@ def read_set(
     if not Path(path).exists(): raise FileNotFoundError(f'{path}: no such file or folder')
     return READERS[kind](path)
 
-# %% ../nbs/23_sets.ipynb #351e2f88
-def plain(text) -> str:
-    "A number without what is written in many ways: blanks, dots, hyphens, small letters"
-    return re.sub(r'[\W_]+', '', str(text)).upper()
+# %% ../nbs/23_sets.ipynb #9f782ba2
+def split_for(
+    who, # A number, bare; or a file's name
+    valid:float=.1, # Share of the numbers
+    test:float=.1, # Share of the numbers
+    seed:int=42,
+) -> str: # 'train', 'valid' or 'test'
+    "Where all pictures of `who` belong, whatever else there is"
+    u = rng(seed, 'split', who).random()
+    return 'test' if u < test else 'valid' if u < test + valid else 'train'
 
 def split_by_number(
     table, # DataFrame with file and text
@@ -213,11 +219,8 @@ def split_by_number(
 ): # The table with another column split
     "Share the numbers out over train, valid and test: no number is in two"
     if not (0 <= valid and 0 <= test and valid + test < 1): raise ValueError(f'valid={valid} and test={test}: expected shares whose sum is below 1')
-    def draw(who):
-        u = rng(seed, 'split', who).random()
-        return 'test' if u < test else 'valid' if u < test + valid else 'train'
-    who = [plain(t) or f for f, t in zip(table.file, table.text)]
-    drawn = {o: draw(o) for o in set(who)}
+    who = [bare(t) or f for f, t in zip(table.file, table.text)]
+    drawn = {o: split_for(o, valid, test, seed) for o in set(who)}
     return table.assign(split=[drawn[o] for o in who])
 
 def torn(
@@ -226,7 +229,7 @@ def torn(
     "The numbers that are in more than one split"
     seen = {}
     for t, s in zip(table.text, table.split):
-        if plain(t): seen.setdefault(plain(t), set()).add(s)
+        if bare(t): seen.setdefault(bare(t), set()).add(s)
     return sorted(k for k, v in seen.items() if len(v) > 1)
 
 # %% ../nbs/23_sets.ipynb #fc49ea95
@@ -269,7 +272,7 @@ def near(
         out += [(int(i) + k, int(j), int(apart[i, j])) for i, j in zip(*np.nonzero(apart <= most))]
     return out
 
-# %% ../nbs/23_sets.ipynb #4b9c203e
+# %% ../nbs/23_sets.ipynb #587b835c
 def overlap(
     train, # Folder of pictures that were trained on
     test, # Folder of pictures to be tested on
@@ -284,8 +287,8 @@ def overlap(
     for key, path in (('train', train), ('test', test)):
         try: df = labelled_folder(path)
         except (ValueError, OSError): df = pd.DataFrame(dict(file=[], text=[]))
-        known[key] = df.assign(plain=[plain(o) for o in df.text])
-    both = known['train'].drop_duplicates('plain').merge(known['test'], on='plain')
+        known[key] = df.assign(bare=[bare(o) for o in df.text])
+    both = known['train'].drop_duplicates('bare').merge(known['test'], on='bare')
     rows += [dict(why='number', train=o.file_x, test=o.file_y, number=o.text_y, bits=-1) for o in both.itertuples()]
     return pd.DataFrame(rows, columns=['why', 'train', 'test', 'number', 'bits'])
 
