@@ -358,7 +358,7 @@ def draw_view(
     if lens and rng.random() < lens: d['lens'] = [round(float(o), 4) for o in (rng.uniform(-.06, .1), *rng.uniform(.2, .8, 2))]
     return Seen(plate.corners, to, sz, bend, d.get('tilt', (0, 0)), d.get('lens')), d
 
-# %% ../../nbs/12_plates.warp.ipynb #2717a015
+# %% ../../nbs/12_plates.warp.ipynb #9958d024
 def as_crop(
     plate, # A `Plate`, straight on
     rng, # NumPy generator
@@ -366,6 +366,7 @@ def as_crop(
     strength:float=1., # 0: a plain crop, straight on; 1: as different as real ones
     pose:float=None, # The same for the pose alone; None: `strength`
     lens:float=0., # How often the lens bends straight lines, 0 to 1
+    sharp:bool=False, # Leave out the lens's softness and the sensor's noise: what a restorer aims at
 ) -> Plate:
     "`plate` as a detector would cut it from a photograph, before any blur that is to be undone"
     if min(sz) < 8: raise ValueError(f'a crop of {sz[0]}x{sz[1]} px shows no plate: ask for at least 8 px each way')
@@ -380,8 +381,8 @@ def as_crop(
         img *= a
         img = _shine(np.add(img, back, out=img), d, rng)
     if wear.get('ir'): img[:] = img.mean(0)
-    if d['noise'] > .002: img += noise_field(rng, img.shape)*np.float32(d['noise'])
-    r = d['soft']*sz[1]/64 if d['soft'] > .2 else 0
+    if d['noise'] > .002 and not sharp: img += noise_field(rng, img.shape)*np.float32(d['noise'])
+    r = d['soft']*sz[1]/64 if d['soft'] > .2 and not sharp else 0
     img = picture(_soften(img.clip(0, 1, out=img), r) if 0 < r <= 1 else img)
     if r > 1: img = img.filter(ImageFilter.BoxBlur(r))
     boxes, quads = moved_boxes(plate, view.move, sz)
