@@ -7,7 +7,7 @@ Docs: https://plategan.github.io/plategan/enhance.html.md"""
 # %% auto #0
 __all__ = ['NO_EVIDENCE', 'find_weights', 'working_size', 'Restorer', 'enhance', 'read_both', 'targets', 'enhance_folder']
 
-# %% ../nbs/81_enhance.ipynb #8c67eb68
+# %% ../nbs/81_enhance.ipynb #db43efb2
 import csv, errno, warnings, zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from fastcore.basics import patch
 from tqdm import tqdm
 from .core import IMAGE_TYPES, as_pil, atomic, find_images, open_image, rng
-from .models.blocks import n_params
+from .models.blocks import fast_bf16, fused, n_params
 from .models.weights import load_weights, weight_files
 
 # %% ../nbs/81_enhance.ipynb #c5169ba8
@@ -62,12 +62,7 @@ def working_size(
         return at, want or (sz if sz[1] > h else at)
     return max(sz, want or sz), want or sz
 
-# %% ../nbs/81_enhance.ipynb #c442fcca
-def _has_bf16() -> bool:
-    "Has this processor instructions for bf16?"
-    try: return any(o in Path('/proc/cpuinfo').read_text() for o in ('avx512_bf16', 'amx_bf16'))
-    except OSError: return False
-
+# %% ../nbs/81_enhance.ipynb #9205cb5d
 class Restorer:
     "A trained generator that takes Pillow pictures and gives restored ones"
     def __init__(self,
@@ -79,10 +74,10 @@ class Restorer:
     ):
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.file = None if isinstance(weights, torch.nn.Module) else find_weights(weights)
-        self.model = (load_weights(self.file) if self.file else weights).to(self.device, memory_format=torch.channels_last).eval()
+        self.model = fused(load_weights(self.file) if self.file else weights).to(self.device)
         info = getattr(self.model, 'info', None) or {}
         self.h, self.bs = h or (info.get('sz') or (192, 64))[1], bs
-        self.bf16 = self.device.type == 'cpu' and _has_bf16() and self._bears_bf16() if bf16 is None else bf16
+        self.bf16 = self.device.type == 'cpu' and fast_bf16() and self._bears_bf16() if bf16 is None else bf16
     def __repr__(self):
         of = f'{n_params(self.model)/1e6:.2f} M parameters, trained at height {self.h}, on {self.device}{" in bf16" if self.bf16 else ""}'
         return f'Restorer({self.file or type(self.model).__name__}, {of})'

@@ -3,9 +3,9 @@ import math, random
 from itertools import product
 import numpy as np, pytest, torch
 from PIL import Image
-from plategan.core import rng
+from plategan.core import bare, rng
 from plategan.metrics import cer, edit_distance, exact
-from plategan.models.reader import Codec, bare, beam, collapse, ctc_loss, greedy, reader, text_probs
+from plategan.models.reader import Codec, beam, collapse, ctc_loss, greedy, reader, text_probs
 from plategan.models.weights import load_weights, save_weights
 from plategan.plates.render import render
 from plategan.plates.spec import TYPES, alphabet, draw_number

@@ -3,16 +3,15 @@ import argparse, csv, sys, time
 from collections import Counter
 from pathlib import Path
 import torch
-from fastai.vision.all import Callback
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from record import record
-from plategan.core import open_image, rng, seed_all, sheet
+from plategan.core import bare, open_image, rng, seed_all, sheet
 from plategan.metrics import cer, exact, wilson
 from plategan.models.blocks import ms_image, n_params
-from plategan.models.reader import bare, reader
+from plategan.models.reader import reader
 from plategan.models.weights import load_weights, save_weights
 from plategan.plates.spec import TYPES, alphabet
-from plategan.reader import BLOCK, Crops, Reader, make_crops, reader_dls, reader_learner, take_over
+from plategan.reader import BLOCK, Crops, Reader, fit_kept, make_crops, reader_dls, reader_learner, take_over
 
 HERE = Path(__file__).parent
 MIX = dict(cn_blue=.46, cn_green=.06, cn_yellow=.03, cn_coach=.01, cn_police=.01, cn_hk=.005, cn_macau=.005, cn_embassy=.005, cn_consulate=.005,
@@ -30,40 +29,18 @@ def crops(a):
     make_crops(a.work/'valid', BLOCK, mix(a.types), a.seed+1, n_workers=a.workers)
     make_crops(a.work/'train', a.n, mix(a.types), a.seed, n_workers=a.workers)
 
-class Checkpoint(Callback):
-    "Save all that is needed to go on, after each epoch, and a line of history"
-    order = 70
-    def __init__(self, path): self.path = path
-    def after_validate(self): self.new = True
-    def after_epoch(self):
-        if not getattr(self, 'new', False): return # An epoch that is skipped on going on
-        avg = next(c for c in self.learn.cbs if type(c).__name__ == 'Average')
-        opt = self.opt.state_dict()
-        opt = dict(state=list(opt['state']), hypers=[{k: float(v) for k, v in h.items()} for h in opt['hypers']])
-        torch.save(dict(epoch=self.epoch, model=self.model.state_dict(), opt=opt, avg=avg.state), f'{self.path}.new')
-        Path(f'{self.path}.new').replace(self.path)
-        print(time.strftime('%H:%M'), self.epoch, ' '.join(f'{v:.4f}' for v in self.learn.recorder.log[1:4]), flush=True)
-
 def train(a):
     "Train, or go on where an interrupted training stopped"
     torch.set_num_threads(a.threads)
     seed_all(a.seed)
-    net, state, at = reader(alphabet(mix(a.types)), rows=a.rows), a.work/'state.pth', 0
+    net = reader(alphabet(mix(a.types)), tuple(a.nf), tuple(a.sz), rows=a.rows)
     if a.init: take_over(net, load_weights(a.init))
-    learn = reader_learner(reader_dls(a.work/'train', a.work/'valid', net.codec, a.bs, n_epoch=a.epoch, seed=a.seed), net, cbs=[Checkpoint(state)])
-    if state.exists():
-        d = torch.load(state, weights_only=True)
-        at = d['epoch']+1
-        net.load_state_dict(d['model'])
-        learn.create_opt()
-        learn.opt.load_state_dict(d['opt'])
-        next(c for c in learn.cbs if type(c).__name__ == 'Average').state = d['avg']
-        for _ in range(at): learn.dls.train.get_idxs()
-    with learn.no_bar(): learn.fit_one_cycle(a.epochs, a.lr, pct_start=.1, start_epoch=at)
+    learn = reader_learner(reader_dls(a.work/'train', a.work/'valid', net.codec, a.bs, tuple(a.sz), a.epoch, a.seed), net)
+    with learn.no_bar(): fit_kept(learn, a.work/'state.pth', a.epochs, a.lr, a.seed, pct_start=.1)
 
 def weights(a):
     "Put the averaged weights into the package"
-    net = reader(alphabet(mix(a.types)), rows=a.rows)
+    net = reader(alphabet(mix(a.types)), tuple(a.nf), tuple(a.sz), rows=a.rows)
     net.load_state_dict(torch.load(a.work/'state.pth', weights_only=True)['avg'])
     save_weights(net.eval(), a.weights, half=True, types=list(mix(a.types)), trained_on='rendered plates only', epochs=a.epochs, epoch=a.epoch, n=a.n, lr=a.lr, bs=a.bs, seed=a.seed)
 
@@ -98,7 +75,7 @@ def figures(a):
     torch.set_num_threads(2)
     plain = Reader(a.weights, threshold=0)
     ds = Crops(a.work/'valid', plain.model.codec)
-    sets = {'rendered, worn': ([ds[i][0].float()/255 for i in range(len(ds))], ds.texts, list(mix(a.types)))}
+    sets = {'rendered, recorded': ([ds[i][0].float()/255 for i in range(len(ds))], ds.texts, list(mix(a.types)))}
     for name, country in (('china_dev', 'cn'), ('indonesia_dev', 'id')):
         if a.data: sets[name] = (*real(a.data/name), [k for k in mix(a.types) if k.startswith(country)])
     for name, (imgs, labels, types) in sets.items():
@@ -135,6 +112,8 @@ def main():
     p.add_argument('--lr', type=float, default=3e-3)
     p.add_argument('--bs', type=int, default=64)
     p.add_argument('--rows', type=int, default=1)
+    p.add_argument('--nf', type=int, nargs=4, default=(24, 48, 96, 128), help='channels of the four stages')
+    p.add_argument('--sz', type=int, nargs=2, default=(144, 48), help='width and height that the reader sees')
     p.add_argument('--seed', type=int, default=42)
     p.add_argument('--threads', type=int, default=1)
     p.add_argument('--workers', type=int, default=1)
