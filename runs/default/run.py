@@ -1,66 +1,64 @@
-"""The restorer in the package: rendered plates of four types, four kinds of damage, a compact network.
+"""The restorer in the package, from rendered plates to weights.
 
-    python runs/default/run.py --work DIR [--test DIR_OF_REAL_CROPS]
-Trains DIR/run/generator, copies it to plategan/weights/default, and measures it on rendered plates it has not seen and, with --test, on 300 real crops.
-An interrupted run goes on.
+    python runs/default/run.py crops train weights --work DIR
+An interrupted run goes on: `crops` at the next thousand, `train` after the last epoch. What it is worth says runs/benchmark.
 """
-import argparse, shutil, sys, time
+import argparse, sys, time
 from pathlib import Path
-sys.path.insert(0, str(Path(__file__).parent.parent))
+import torch
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from record import record
-from plategan.core import find_images, open_image, rng, save_image
-from plategan.crappify import crappify_folder
-from plategan.enhance import Restorer
-from plategan.evaluate import evaluate
+from plategan.core import seed_all
+from plategan.models.blocks import ms_image, n_params
+from plategan.models.redraw import redraw
 from plategan.models.weights import load_weights, save_weights
-from plategan.plates.render import render_folder
-from plategan.plates.warp import as_crop
-from plategan.restore.finetune import read_history, train
+from plategan.reader import BLOCK, READER, fit_kept, make_crops
+from plategan.restore.legible import SHARES, legible_dls, legible_learner, sharp_crop, sharp_mix
 
-SEED, HERE, N_TEST = 11, Path(__file__).parent, 300
-TYPES = ['cn_blue', 'cn_green', 'id_white', 'id_black'] # those that plategan could draw when the weights were made
-MIX = dict(camera=5500, course=4000, course_min96=500, clean=1500)
+HERE, SZ = Path(__file__).parent, (240, 80)
 
-def data(work):
-    "Plates for each kind of damage: different ones, so that no plate is seen twice"
-    for i, (kind, n) in enumerate(MIX.items()):
-        hr, lr = work/'hr'/kind, work/'lr'/kind
-        render_folder(hr, count=n, type=TYPES, seed=SEED*100+i, sz=(226, 70), view=as_crop)
-        if lr.exists(): continue
-        if kind == 'clean': shutil.copytree(hr, lr, ignore=shutil.ignore_patterns('labels.*'))
-        else: crappify_folder(hr, lr, kind, seed=SEED)
+def crops(a):
+    make_crops(a.work/'valid', BLOCK, sharp_mix(), a.seed+1, SZ, a.workers, sharp_crop)
+    make_crops(a.work/'train', a.n, sharp_mix(), a.seed, SZ, a.workers, sharp_crop)
 
-def table(work, name, hr, kind):
-    "Measure the default on the pictures of `hr` after the damage `kind`"
-    lr = work/'test'/f'{name}-{kind}-lr'
-    if not lr.exists(): crappify_folder(hr, lr, kind, seed=SEED+1)
-    evaluate(dict(default=Restorer()), lr, hr, work/'test'/f'{name}-{kind}', seed=SEED)
-    shutil.copy(work/'test'/f'{name}-{kind}'/'evaluate.md', HERE/f'{name}-{kind}.md')
-    if name == 'rendered': shutil.copy(work/'test'/f'{name}-{kind}'/'sheet.png', HERE/f'{name}-{kind}.png')
+def train(a):
+    "Train, or go on where an interrupted training stopped"
+    torch.set_num_threads(a.threads)
+    seed_all(a.seed)
+    readers = [load_weights(o) for o in a.readers]
+    judges = {o.name: load_weights(o) for o in a.judges}
+    dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, a.bs, n_epoch=a.epoch, seed=a.seed)
+    learn = legible_learner(dls, readers, judges=judges)
+    with learn.no_bar(): fit_kept(learn, a.work/'state.pth', a.epochs, slice(.4*a.lr, a.lr), a.seed, pct_start=.03)
 
-def tables(work, test):
-    "The default on rendered plates with other numbers and looks, and on real crops chosen by seed"
-    render_folder(work/'test'/'rendered', count=N_TEST, type=TYPES, seed=SEED*1000, sz=(226, 70), view=as_crop)
-    if test and not (work/'test'/'real').exists():
-        found = find_images(test)
-        for i in sorted(rng(7, 'test').permutation(len(found))[:N_TEST]): save_image(open_image(found[i][0]), work/'test'/'real'/found[i][1].with_suffix('.png'))
-    for name in ['rendered'] + ['real']*bool(test):
-        for kind in ('camera', 'course'): table(work, name, work/'test'/name, kind)
+def weights(a):
+    "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"
+    t, state = time.time(), torch.load(a.work/'state.pth', weights_only=True)['avg']
+    net, eyes = redraw(), load_weights(a.readers[0])
+    net.load_state_dict({k[2:]: v for k, v in state.items() if k.startswith('g.')})
+    eyes.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in state.items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
+    info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, epochs=a.epochs, epoch=a.epoch, n=a.n, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
+    save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
+    save_weights(eyes.eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
+    torch.set_num_threads(2)
+    record(HERE, t, parameters=n_params(net), ms_a_plate_two_threads=round(ms_image(net, bs=1, train=False, n=20), 2), **info)
 
 def main():
-    "Data, training, weights, tables"
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('--work', type=Path, required=True)
-    ap.add_argument('--test', type=Path)
-    a = ap.parse_args()
-    t = time.time()
-    data(a.work)
-    run = train(a.work/'lr', a.work/'hr', a.work/'run', stage='generator', arch='compact', epochs=(14, 1, 1), rates=(1.5e-3, 1e-3, 2e-4), precision='bf16', seed=SEED)
-    info = dict(sz=[192, 64], trained_on='rendered plates only', mix=MIX, run='runs/default', licence='Apache-2.0')
-    save_weights(load_weights(run/'generator'), HERE.parent.parent/'plategan'/'weights'/'default', half=True, **info)
-    read_history(run).to_csv(HERE/'history.csv', index=False)
-    shutil.copy(run/'curves.png', HERE/'curves.png')
-    tables(a.work, a.test)
-    record(HERE, t, seed=SEED, mix=MIX, plates=len(find_images(a.work/'hr')), test=N_TEST, training_seconds=round(read_history(run).seconds.sum()))
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('stages', nargs='+', choices=('crops', 'train', 'weights'))
+    p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
+    p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'))
+    p.add_argument('--readers', type=Path, nargs='+', default=[READER], help='weights of the readers that the loss asks')
+    p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
+    p.add_argument('--n', type=int, default=40_000, help='training pictures')
+    p.add_argument('--epochs', type=int, default=12)
+    p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
+    p.add_argument('--lr', type=float, default=1.5e-3)
+    p.add_argument('--bs', type=int, default=16)
+    p.add_argument('--seed', type=int, default=42)
+    p.add_argument('--threads', type=int, default=1)
+    p.add_argument('--workers', type=int, default=2)
+    a = p.parse_args()
+    for s in a.stages: globals()[s](a)
 
 if __name__ == '__main__': main()
