@@ -36,17 +36,30 @@ def compact(
     "The compact restorer: the picture itself at the start, a better one after training"
     return Compact(nf, n_blocks, scale, dilations)
 
-# %% ../../nbs/31_models.sr.ipynb #0581fc18
+# %% ../../nbs/31_models.sr.ipynb #98290610
+def _norm_conv(ni, nf, ks=3, stride=1, dilation=1):
+    "Convolution and batch norm"
+    return nn.Sequential(nn.Conv2d(ni, nf, ks, stride, dilation*(ks//2), dilation, bias=False), nn.BatchNorm2d(nf))
+
+class _NormBlock(nn.Module):
+    "relu(x + norm(conv(relu(norm(conv(x))))))"
+    def __init__(self, nf, dilation=1):
+        super().__init__()
+        self.net = nn.Sequential(*_norm_conv(nf, nf, dilation=dilation), nn.ReLU(inplace=True), *_norm_conv(nf, nf))
+    def forward(self, x): return F.relu(x+self.net(x))
+
+# %% ../../nbs/31_models.sr.ipynb #125359a4
 class Hourglass(nn.Module):
     "Residual blocks on a grid 4 times coarser, on one 8 times coarser, and on the first again; what they find is added to the picture"
     norm = 'none: [0,1] in, [0,1] out'
     def __init__(self, nf=(64,128), n_blocks=(2,3,2)):
         super().__init__()
         (a, b), (down, mid, up) = nf, n_blocks
-        self.fold = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, a, 3, padding=1), *[Residual(a) for _ in range(down)])
-        blocks = [Residual(b, 1+i%2) for i in range(mid)]
-        self.middle = nn.Sequential(nn.ReLU(), nn.Conv2d(a, b, 2, 2), *blocks, nn.ReLU(), nn.Conv2d(b, 4*a, 1), nn.PixelShuffle(2))
-        self.unfold = nn.Sequential(*[Residual(a) for _ in range(up)], nn.ReLU(), zero_(nn.Conv2d(a, 48, 3, padding=1)), nn.PixelShuffle(4))
+        self.fold = nn.Sequential(nn.PixelUnshuffle(4), *_norm_conv(48, a), nn.ReLU(inplace=True), *[_NormBlock(a) for _ in range(down)])
+        blocks = [_NormBlock(b, 1+i%2) for i in range(mid)]
+        inwards = nn.Conv2d(a, b, 2, 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)
+        self.middle = nn.Sequential(*inwards, *blocks, *_norm_conv(b, 4*a, 1), nn.PixelShuffle(2))
+        self.unfold = nn.Sequential(nn.ReLU(), *[_NormBlock(a) for _ in range(up)], zero_(nn.Conv2d(a, 48, 3, padding=1)), nn.PixelShuffle(4))
 
     def _change(self, x):
         h = self.fold(x.contiguous(memory_format=torch.channels_last))
@@ -56,13 +69,13 @@ class Hourglass(nn.Module):
         h, w = x.shape[-2:]
         return x + self._change(pad_to(x, 8))[..., :h, :w]
 
-# %% ../../nbs/31_models.sr.ipynb #18d187ac
+# %% ../../nbs/31_models.sr.ipynb #31019c4a
 @built
 def hourglass(
     nf:tuple=(64,128), # Channels on the finer grid and in the middle
     n_blocks:tuple=(2,3,2), # Residual blocks before, in and after the middle
 ): # Takes and gives (b,3,h,w) in [0,1]
-    "The restorer that comes with the package: the picture itself at the start"
+    "A restorer that looks at whole characters: the picture itself at the start"
     return Hourglass(nf, n_blocks)
 
 # %% ../../nbs/31_models.sr.ipynb #10b711d0

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from ..core import atomic
 
-# %% ../../nbs/36_models.weights.ipynb #1327b8b1
-BUILDERS = dict(compact='sr', hourglass='sr', espcn='sr', srresnet='sr', rrdb='sr', unet='unet', resnet9='resnet', patch_critic='critic', plate_critic='critic',
+# %% ../../nbs/36_models.weights.ipynb #f3dcbf5f
+BUILDERS = dict(compact='sr', hourglass='sr', redraw='redraw', espcn='sr', srresnet='sr', rrdb='sr', unet='unet', resnet9='resnet', patch_critic='critic', plate_critic='critic',
     vgg_critic='critic', reader='reader') # name -> module under plategan.models
 
 def builder(
@@ -40,7 +40,7 @@ def _half(t):
     h = t.half()
     return h if torch.isfinite(h).all() else t.float()
 
-# %% ../../nbs/36_models.weights.ipynb #37bd805e
+# %% ../../nbs/36_models.weights.ipynb #1c957ab4
 def save_weights(
     model, # Made by one of `BUILDERS`, so that it has `arch` and `args`
     path, # With or without .safetensors
@@ -57,6 +57,7 @@ def save_weights(
     text = json.dumps(dict(format='plategan weights 1', arch=model.arch, args=args, norm=getattr(model, 'norm', ''), half=half, info=info), indent=2, ensure_ascii=False)
     with atomic(tensors) as tmp: save_file(state, str(tmp))
     with atomic(js) as tmp: tmp.write_text(text+'\n', encoding='utf-8')
+    tensors.chmod(js.stat().st_mode) # safetensors writes files that nobody else may read
     return tensors
 
 # %% ../../nbs/36_models.weights.ipynb #4e097d15

@@ -7,10 +7,10 @@ Docs: https://plategan.github.io/plategan/restore.critic.html.md"""
 # %% auto #0
 __all__ = ['CRITICS', 'real_loss', 'crit_learner']
 
-# %% ../../nbs/61_restore.critic.ipynb #ff928e97
+# %% ../../nbs/61_restore.critic.ipynb #976e1605
 from fastai.vision.all import *
 from ..metrics import crit_accuracy
-from ..models.critic import patch_critic, plate_critic
+from ..models.critic import patch_critic, plate_critic, vgg_critic
 
 # %% ../../nbs/61_restore.critic.ipynb #4afa4e57
 def real_loss(
@@ -21,8 +21,8 @@ def real_loss(
     targ = targ.view(-1, *[1]*(pred.ndim-1)).expand_as(pred).to(pred.dtype)
     return F.binary_cross_entropy_with_logits(pred, targ)
 
-# %% ../../nbs/61_restore.critic.ipynb #687cdbf1
-CRITICS = dict(patch_critic=patch_critic, plate_critic=plate_critic)
+# %% ../../nbs/61_restore.critic.ipynb #dac0652c
+CRITICS = dict(patch_critic=patch_critic, plate_critic=plate_critic, vgg_critic=vgg_critic)
 
 @delegates(Learner.__init__, keep=True, but='dls,model,loss_func,metrics')
 def crit_learner(

@@ -8,7 +8,7 @@ Docs: https://plategan.github.io/plategan/restore.generator.html.md"""
 __all__ = ['GENERATORS', 'numbers_of', 'Legibility', 'Column', 'gen_learner', 'judge_of', 'StopByLegibility', 'DevicePrecision',
            'save_generated']
 
-# %% ../../nbs/60_restore.generator.ipynb #44b12192
+# %% ../../nbs/60_restore.generator.ipynb #8404d462
 import json, shutil, tempfile
 from functools import lru_cache
 from fastai.vision.all import *
@@ -18,7 +18,8 @@ from ..gan import judging
 from ..losses import pix_loss
 from ..metrics import psnr, psnr_each, ssim
 from ..models.resnet import resnet9
-from ..models.sr import compact
+from ..models.redraw import redraw
+from ..models.sr import compact, espcn, hourglass, rrdb, srresnet
 from ..models.unet import unet, unet_splitter
 from ..pairs import Part
 from ..photos import labelled_folder, number_from_name
@@ -139,8 +140,8 @@ class Column(Metric):
     @property
     def value(self): return None if not self.of.rows else len(self.of.invented()) if self._name == 'invented' else self.of.share(self._name)
 
-# %% ../../nbs/60_restore.generator.ipynb #e82d1440
-GENERATORS = dict(compact=compact, unet=unet, resnet9=resnet9)
+# %% ../../nbs/60_restore.generator.ipynb #0d437c3b
+GENERATORS = dict(compact=compact, hourglass=hourglass, redraw=redraw, espcn=espcn, srresnet=srresnet, rrdb=rrdb, unet=unet, resnet9=resnet9)
 
 @delegates(Learner.__init__, keep=True, but='dls,model,loss_func,metrics,splitter')
 def gen_learner(
