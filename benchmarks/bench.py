@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py [--n 200] [--out FILE.md] [NAME ...]
 
-Ratios travel between machines, plates a second do not. A row is the best of three turns, taken alternately.
+Ratios travel between machines, plates a second do not. A row is the best of three turns, taken alternately. Both sides write each turn into a new folder: to overwrite files costs a disk less than to make them.
 """
 import argparse, io, os, platform, random, subprocess, sys, tempfile, time, warnings
 from pathlib import Path
@@ -44,13 +44,21 @@ def render_to_disk(n, tmp):
     from plategan.plates.render import render_folder
     turn = iter(range(99))
     def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(440, 140), n_workers=os.cpu_count())
-    def plain():
-        for i in range(n): plain_plate('皖A12345').save(tmp/f'{i}.jpg', quality=95)
+    def plain(): return plain_files(n, tmp, (440, 140))
     return 'render_folder with its label files', ours, 'PIL text calls and save, one process', plain
+
+TURN = iter(range(10**6))
+
+def new(tmp):
+    "A folder that no turn has written into"
+    out = tmp/f'turn{next(TURN)}'
+    out.mkdir()
+    return out
 
 def plain_files(n, tmp, sz=(226, 70)):
     "`n` plates of `sz` drawn by the plain loop and written"
-    for i in range(n): plain_plate(f'皖A{i:05d}').resize(sz).save(tmp/f'{i}.jpg', quality=95)
+    out = new(tmp)
+    for i in range(n): plain_plate(f'皖A{i:05d}').resize(sz).save(out/f'{i}.jpg', quality=95)
 
 @bench
 def render_clean(n, tmp):
@@ -86,9 +94,8 @@ def crappify_course(n, tmp):
     from fastcore.parallel import parallel
     from plategan.crappify import crappify_folder
     files, turn = course_plates(n, tmp), iter(range(99))
-    (tmp/'lr').mkdir()
     def ours(): return crappify_folder(tmp/'hr', tmp/f'ours{next(turn)}', recipe='course', n_workers=os.cpu_count())
-    return "crappify_folder('course') with its table", ours, "the course's parallel loop", lambda: parallel(CourseCrappify(tmp/'lr'), files)
+    return "crappify_folder('course') with its table", ours, "the course's parallel loop", lambda: parallel(CourseCrappify(new(tmp)), files)
 
 @bench
 def crappify_limit(n, tmp):
@@ -149,10 +156,38 @@ def crop_photographs(n, tmp):
     from joblib import Parallel, delayed
     from plategan.photos import crop_folder
     todo, turn = list(photographs(n, tmp/'in')), iter(range(99))
-    (tmp/'plain').mkdir()
     def ours(): return crop_folder(tmp/'in', tmp/f'ours{next(turn)}', how='box', n_workers=os.cpu_count())
-    def plain(): return Parallel(os.cpu_count())(delayed(plain_crop)(f, box, tmp/'plain') for f, box in todo)
+    def plain():
+        out = new(tmp)
+        return Parallel(os.cpu_count())(delayed(plain_crop)(f, box, out) for f, box in todo)
     return "crop_folder('box'), checked, with its tables", ours, 'PIL open, crop and save', plain
+
+def fastai_epoch(lr, hr):
+    "The course's recipe in plain fastai: U-Net on ResNet-34, mean squared error, files, 32 pictures a batch"
+    from fastai.vision.all import DataBlock, ImageBlock, MSELossFlat, NormType, RandomSplitter, Resize, get_image_files, resnet34, unet_learner
+    block = DataBlock((ImageBlock, ImageBlock), get_items=get_image_files, get_y=lambda o: hr/o.name, splitter=RandomSplitter(.1, 42),
+        item_tfms=Resize((64, 192), 'squish'))
+    dls = block.dataloaders(lr, bs=32, num_workers=0, device='cpu')
+    kw = dict(n_out=3, loss_func=MSELossFlat(), blur=True, norm_type=NormType.Weight, self_attention=True, y_range=(-3., 3.), pretrained=False)
+    return unet_learner(dls, resnet34, **kw)
+
+@bench
+def training_epoch(n, tmp):
+    "An epoch of the generator on `n` pairs of 192 x 64 px, all processors"
+    import torch
+    from plategan.crappify import crappify_folder
+    from plategan.models.blocks import fast_bf16
+    from plategan.pairs import pair_dls
+    from plategan.restore.generator import DevicePrecision, gen_learner
+    torch.set_num_threads(os.cpu_count())
+    (tmp/'hr').mkdir()
+    for i in range(n): plain_plate(f'皖A{i:05d}', (192, 64)).save(tmp/'hr'/f'{i:05d}.jpg', quality=95)
+    crappify_folder(tmp/'hr', tmp/'lr', recipe='course', n_workers=0)
+    learn = gen_learner(pair_dls(tmp/'lr', tmp/'hr', bs=32, device='cpu'), cbs=[DevicePrecision('bf16')] if fast_bf16() else [])
+    other = fastai_epoch(tmp/'lr', tmp/'hr')
+    def run(o):
+        with o.no_bar(), o.no_logging(): o.fit(1, 1e-4)
+    return 'gen_learner: the compact network', lambda: run(learn), "the course's U-Net in plain fastai", lambda: run(other)
 
 @bench
 def restore_plate(n, tmp):
