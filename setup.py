@@ -10,7 +10,7 @@ cfg = cfg['DEFAULT']
 statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
 classifiers = [f"Development Status :: {statuses[cfg.getint('status')-1]}", 'Programming Language :: Python :: 3',
     'Topic :: Scientific/Engineering :: Image Processing', 'Framework :: Jupyter']
-dev, docs, cluster, fast = (cfg[f'{o}_requirements'].split() for o in ('dev', 'docs', 'cluster', 'fast'))
+dev, docs, cluster, fast, onnx = (cfg[f'{o}_requirements'].split() for o in ('dev', 'docs', 'cluster', 'fast', 'onnx'))
 
 setup( # chkstyle: ignore-node
     version=cfg['version'],
@@ -25,6 +25,6 @@ setup( # chkstyle: ignore-node
     include_package_data=False,
     package_data=dict(plategan=['fonts/*', 'weights/*', 'plates/countries/*']),
     install_requires=cfg['requirements'].split(),
-    extras_require=dict(dev=dev+docs+cluster+fast, docs=docs, cluster=cluster, fast=fast),
+    extras_require=dict(dev=dev+docs+cluster+fast+onnx, docs=docs, cluster=cluster, fast=fast, onnx=onnx),
     entry_points=dict(console_scripts=cfg['console_scripts'].split(), nbdev=['plategan=plategan._modidx:d']),
 )

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ['types', 'render', 'crop', 'export', 'crappify', 'train', 'enhance', 'read', 'evaluate', 'benchmark', 'demo']
+NAMES = ['types', 'render', 'crop', 'export', 'crappify', 'train', 'enhance', 'read', 'evaluate', 'benchmark', 'onnx', 'demo']
 CODE = 'import sys; from plategan.cli import main; sys.exit(main())'
 
 def env(**kw): return dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', **kw)

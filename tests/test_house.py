@@ -67,7 +67,7 @@ def test_requirements_are_what_is_imported():
     used = set()
     for p in (ROOT/'plategan').rglob('*.py'): used |= {m.split('.')[0] for m, *_ in ladder.imports(p) if m and m[0] != '.'}
     used -= {'plategan', '__future__'} | set(sys.stdlib_module_names)
-    extras = {re.split('[<>=!~]', o)[0] for k in ('cluster_requirements', 'fast_requirements') for o in INI[k].split()} | {'cv2', 'av'}
+    extras = {re.split('[<>=!~]', o)[0] for k in ('cluster_requirements', 'fast_requirements', 'onnx_requirements') for o in INI[k].split()} | {'cv2', 'av'}
     used -= extras
     assert used <= names, f'imported but not required: {used - names}'
     lessons = {'ipywidgets', 'torchvision'} # sliders and progress bars of the lessons; the encoder that fastai fetches
