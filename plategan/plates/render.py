@@ -7,12 +7,12 @@ __all__ = ['FONTS', 'SCREWS', 'BLOCK', 'face_font', 'ink_of', 'strokes_of', 'pen
            'heavier', 'ground', 'lines', 'plate_mask', 'draw_art', 'stamps', 'Plate', 'draw_look', 'is_script',
            'relief', 'render', 'file_name', 'plan', 'read_numbers', 'render_folder']
 
-# %% ../../nbs/11_plates.render.ipynb #30d6df74
+# %% ../../nbs/11_plates.render.ipynb #9e4a55a2
 import csv, json, os, shutil, tomllib
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from io import BytesIO
+from io import BytesIO, StringIO
 from itertools import groupby, islice
 from math import ceil, cos, pi, sin
 from pathlib import Path
@@ -462,7 +462,7 @@ def plan(
         if unique: seen.add(text)
         yield i, text, t, reg
 
-# %% ../../nbs/11_plates.render.ipynb #fc106b83
+# %% ../../nbs/11_plates.render.ipynb #4c645b00
 def _row(plate, i, t, region, seed):
     "The label of one plate as a dict"
     def r(o): return [round(v, 2) for v in o]
@@ -472,20 +472,34 @@ def _row(plate, i, t, region, seed):
     if plate.params.get('view'): row['quads'] = [[r(p) for p in q] for q in plate.quads.tolist()]
     return row
 
-def _rows_file(out, i): return out/'.rows'/f'{i//BLOCK:08d}.jsonl'
 
+# %% ../../nbs/11_plates.render.ipynb #7badfef8
+def _rows_file(out, i): return out/'.rows'/f'{i//BLOCK:08d}.jsonl'
+def _short(row): return {k: v for k, v in row.items() if k not in ('boxes', 'quads', 'params')} # What labels.csv has of a row
+
+def _csv(rows):
+    "Rows as lines of labels.csv, without the first"
+    buf = StringIO(newline='')
+    if rows: csv.DictWriter(buf, list(_short(rows[0]))).writerows(map(_short, rows))
+    return buf.getvalue()
+
+
+# %% ../../nbs/11_plates.render.ipynb #eb844c75
 def _draw_block(block, out, seed, sz, vary, view, check):
     "Draw one block of the plan, and leave its rows beside"
-    rows, tmp = [], out/f'.{os.getpid()}.jpg'
+    rows, tmp = [], f'{out}/.{os.getpid()}.jpg'
     try:
         for i, text, t, region in block:
             plate = render(text, t, rng(seed, 'plate', i), sz, vary=vary, check=False)
             if view: plate = view(plate, rng(seed, 'view', i))
             rows.append(_row(plate, i, t, region, seed))
-            plate.img.save(tmp, 'jpeg', quality=95)
-            os.replace(tmp, out/rows[-1]['file'])
-    finally: tmp.unlink(missing_ok=True)
-    with atomic(_rows_file(out, block[0][0])) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
+            plate.img.save(buf := BytesIO(), 'jpeg', quality=95)
+            with open(tmp, 'wb', 0) as f: f.write(buf.getbuffer())
+            os.replace(tmp, f'{out}/{rows[-1]["file"]}')
+    finally: Path(tmp).unlink(missing_ok=True)
+    to = _rows_file(out, block[0][0])
+    with atomic(to.with_suffix('.csv')) as f: f.write_text(_csv(rows), encoding='utf-8', newline='')
+    with atomic(to) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
     return len(rows)
 
 # %% ../../nbs/11_plates.render.ipynb #293bae4d
@@ -516,25 +530,30 @@ def _unfold(out):
             with atomic(f) as tmp: tmp.write_text(''.join(block), encoding='utf-8')
 
 
-# %% ../../nbs/11_plates.render.ipynb #9efd5810
+# %% ../../nbs/11_plates.render.ipynb #2d26cda5
 def _done(out, block):
     "Has this block its rows, and all pictures that they name?"
     names = [json.loads(l)['file'] for l in _lines(_rows_file(out, block[0][0]))]
     return names[:len(block)] == [file_name(*o[:2]) for o in block] and all((out/n).exists() for n in names[:len(block)])
 
+def _block_texts(f, count):
+    "What block `f` gives to labels.jsonl and labels.csv; a block that reaches beyond `count`, or lost its .csv, is read line by line"
+    short = f.with_suffix('.csv')
+    if (int(f.stem)+1)*BLOCK <= count and short.exists(): return f.read_bytes(), short.read_bytes()
+    lines = [l for l in _lines(f) if _number(l) < count]
+    return ''.join(lines).encode(), _csv([json.loads(l) for l in lines]).encode()
+
 def _tables(out, count):
     "Write labels.jsonl and labels.csv from the rows of the blocks"
-    keep, n = None, 0
-    with atomic(out/'labels.jsonl') as a, atomic(out/'labels.csv') as b, open(a, 'w', encoding='utf-8') as fa, open(b, 'w', encoding='utf-8', newline='') as fb:
+    head = b''
+    with atomic(out/'labels.jsonl') as a, atomic(out/'labels.csv') as b, open(a, 'wb') as fa, open(b, 'wb') as fb:
         for f in sorted((out/'.rows').glob('[0-9]*.jsonl')):
-            for line in _lines(f):
-                row = {k: v for k, v in json.loads(line).items() if k not in ('boxes', 'quads', 'params')}
-                if int(row['file'].split('-', 1)[0]) >= count: continue
-                if keep is None:
-                    keep = csv.DictWriter(fb, list(row))
-                    keep.writeheader()
-                keep.writerow(row)
-                fa.write(line)
+            long, short = _block_texts(f, count)
+            if long and not head:
+                head = ','.join(_short(json.loads(long[:long.index(b'\n')]))).encode()+b'\r\n'
+                fb.write(head)
+            fa.write(long)
+            fb.write(short)
     shutil.rmtree(out/'.rows', ignore_errors=True)
     for f in out.glob('.[0-9]*.jpg'): f.unlink() # what a killed process left
 
