@@ -6,14 +6,14 @@
 __all__ = ['SURE', 'readings', 'mcnemar', 'random_plate', 'nearest_plate', 'from_csv', 'measure', 'tabulate', 'as_table', 'chart',
            'benchmark']
 
-# %% ../nbs/83_benchmark.ipynb #465c4730
-import math, time
+# %% ../nbs/83_benchmark.ipynb #5939db05
+import math, time, warnings
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image, ImageDraw
 from tqdm import tqdm
-from .core import atomic, open_image, rng, save_image, sheet
+from .core import atomic, bare, open_image, rng, save_image, sheet
 from .conditions import CONDITIONS, Condition
 from .evaluate import do_nothing, unsharp
 from .metrics import bootstrap, edit_distance, exact, psnr_each, ssim_each, wilson
@@ -22,7 +22,7 @@ from .plates.render import face_font, is_script
 from .plates.spec import draw_number, find_type
 from .sets import check_apart
 
-# %% ../nbs/83_benchmark.ipynb #7ed2a555
+# %% ../nbs/83_benchmark.ipynb #113d6dd0
 SURE = .9 # A reading with at least this confidence counts as sure
 
 def readings(
@@ -31,10 +31,10 @@ def readings(
     truth, # What is on the plates
 ) -> pd.DataFrame: # right, rest_right, chars (right in place), n_chars, edits, sure_wrong
     "How good each reading is"
-    got, bare = ([o.replace(' ', '').replace('-', '').upper() for o in part] for part in (texts, truth))
-    right, pairs = exact(got, bare), list(zip(got, bare))
+    got, there = ([bare(o) for o in part] for part in (texts, truth))
+    right, pairs = exact(got, there), list(zip(got, there))
     out = dict(right=right, rest_right=[g[1:] == b[1:] and bool(g) for g, b in pairs], chars=[sum(a == c for a, c in zip(g, b)) for g, b in pairs])
-    out |= dict(n_chars=[len(b) for b in bare], edits=[edit_distance(g, b) for g, b in pairs])
+    out |= dict(n_chars=[len(b) for b in there], edits=[edit_distance(g, b) for g, b in pairs])
     return pd.DataFrame(out | dict(sure_wrong=[not r and c >= SURE and bool(g) for r, c, g in zip(right, confs, got)]))
 
 # %% ../nbs/83_benchmark.ipynb #315f6d09
@@ -224,7 +224,18 @@ def _caption(text, h):
             x += font.getlength(c)
     return im
 
-# %% ../nbs/83_benchmark.ipynb #07e0cbf1
+# %% ../nbs/83_benchmark.ipynb #85a24422
+def _warn_of_strangers(name, read, texts):
+    "Say it if a reader can't know what is on the plates"
+    known = getattr(getattr(getattr(read, 'model', None), 'codec', None), 'chars', None)
+    if known and (n := sum(bool(set(bare(t))-set(known)) for t in texts)):
+        odd = ''.join(sorted({c for t in texts for c in bare(t)}-set(known)))
+        warnings.warn(f'{n} of {len(texts)} numbers hold characters that the reader {name} has never learnt ({odd[:30]}): it cannot read them; train one for these plates (runs/reader)')
+
+def _open(folder, f): return open_image(folder/f)
+def _known(c): return CONDITIONS[c] if c in CONDITIONS else Condition(c)
+
+# %% ../nbs/83_benchmark.ipynb #55431b1a
 def benchmark(
     crops, # Folder of clean labelled crops: labels.csv, or numbers in the file names
     restorers, # Name -> function from a list of pictures to a list of pictures
@@ -240,6 +251,7 @@ def benchmark(
     crops, df = Path(crops), labelled_folder(crops)
     if train is not None: check_apart(train, crops)
     if n is not None and n < len(df): df = df.iloc[sorted(rng(seed, 'crops').permutation(len(df))[:n])]
+    for name, read in readers.items(): _warn_of_strangers(name, read, df.text)
     imgs, todo = [open_image(crops/f) for f in df.file], {c: _known(c) for c in conditions or CONDITIONS}
     answerers = dict({'a random plate (cheat)': random_plate(find_type(df.text.iloc[0]), seed)}, **(answerers or {}))
     if train is not None: answerers['the nearest training plate (cheat)'] = nearest_plate(train)
@@ -250,10 +262,6 @@ def benchmark(
         _write(Path(out), table, lines, restorers, pics, _failures(lines, restorers, partial(_open, crops), todo, seed) if restorers else [])
     table.attrs['lines'] = lines
     return table
-
-def _open(folder, f): return open_image(folder/f)
-def _known(c): return CONDITIONS[c] if c in CONDITIONS else Condition(c)
-
 
 # %% ../nbs/83_benchmark.ipynb #95915587
 def _write(out, table, lines, restorers, pics, failures):

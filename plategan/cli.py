@@ -274,9 +274,9 @@ def _missing(src, df) -> int:
     from plategan.core import find_images
     return int(len(df) < len(find_images(src)))
 
-# %% ../nbs/90_cli.ipynb #4bfe7cab
+# %% ../nbs/90_cli.ipynb #6cb94125
 _trained = [f'{n}.{e}' for n in ('generator', 'critic', 'gan', 'gan-critic') for e in ('safetensors', 'json')]
-_trained += ['checkpoints', 'generated', 'history.csv', 'curves.png', 'train.json']
+_trained += ['checkpoints', 'generated', 'history.csv', 'stages.csv', 'curves.png', 'train.json']
 
 def _quiet():
     "Let fastai draw its moving bars in a terminal only: in a file they are noise"
@@ -287,7 +287,7 @@ def _remove(out:Path, names:list):
     "Remove the files and folders `names` from `out`"
     for f in [out/n for n in names]: shutil.rmtree(f) if f.is_dir() else f.unlink(missing_ok=True)
 
-# %% ../nbs/90_cli.ipynb #661bc369
+# %% ../nbs/90_cli.ipynb #419742d9
 @command("""example, the three stages one after the other, with few epochs:
   plategan render hr --count 2000 --crop
   plategan crappify hr lr --recipe camera
@@ -298,21 +298,27 @@ def train(
     hr:Path, # Folder of good ones, by the same names
     out:Path, # Folder for the weights, history.csv and curves.png
     stage:str='all', # generator, critic or gan; default: one after the other
-    arch:str='compact', # Network: compact (small, fast), unet or resnet9
+    arch:str='compact', # Network: compact (small, fast), hourglass, redraw, unet or resnet9
     sz:size=(192, 64), # Size it is trained at
     epochs:ints=(10, 2, 3), # Of the three stages
     bs:int=32, # Pictures a step
     seed:int=42, # Of the split into training and validation, and of the training
     device:str=None, # cpu or cuda; default: a GPU where there is one
     precision:str='fp32', # fp32, or bf16 or fp16 on a GPU
+    encoder:str='imagenet', # Where a unet's encoder starts: imagenet (where its weights can be had) or random
+    frozen:int=None, # Epochs with a unet's encoder frozen; default: 1 with ImageNet weights, else 0
+    legible:int=200, # Validation plates that are read after each epoch; 0: none
+    patience:ints=(0, 0, 2), # Epochs without a gain in legibility (the critic: in accuracy) after which a stage stops; 0: never
     fresh:bool=False, # Start again, instead of going on where a run in OUT stopped
 ):
     "Train a restorer in three stages: generator, critic, both against each other"
     from plategan.restore.finetune import train as train_stages
+    if encoder not in ('imagenet', 'random'): raise ValueError(f'--encoder is {encoder!r}; expected imagenet or random')
     t = time.time()
     _quiet()
     if fresh and (out/'train.json').exists(): _remove(out, _trained)
-    train_stages(lr, hr, out, stage, device, precision, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed)
+    more = dict(pretrained=encoder == 'imagenet', frozen=frozen, legible=legible, patience=patience)
+    train_stages(lr, hr, out, stage, device, precision, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed, **more)
     _say('weights, history.csv and curves.png', out, t, _quoted('plategan', 'evaluate', lr, hr, '--weights', out))
 
 # %% ../nbs/90_cli.ipynb #be647a5c

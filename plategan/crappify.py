@@ -217,6 +217,23 @@ def _places():
 
 RECIPES |= {o.name: o for o in _places()}
 
+# %% ../nbs/21_crappify.ipynb #d8248c11
+def _wide():
+    "The steps of `wide`"
+    yield step(gaussian_blur, p=.3, sigma=(.003, .025))
+    yield step(sharpen, p=.25, amount=(.3, 1.5))
+    yield step(jpeg, p=.2, quality=(30, 95))
+    yield step(motion_blur, p=.45, length=OneOf(((.01, .05), (.05, .09)), (.6, .4)), angle=OneOf(((-6., 6.), (-25., 25.), (0., 180.)), (.75, .15, .1)))
+    yield step(defocus, p=.2, radius=(.01, .055))
+    yield step(shrink, p=.5, height=OneOf(((9, 12), (12, 18), (18, 40)), (.2, .5, .3)), method=OneOf(('area', 'bilinear', 'bicubic'), (.5, .25, .25)))
+    yield step(add_noise, p=.5, sd=(.5, 9.), seed=SEED, grey=OneOf((True, False), (.3, .7)))
+    yield step(shot_noise, p=.1, gain=(.05, 2.), seed=SEED)
+    yield step(sharpen, p=.12, amount=(.3, 1.5))
+    yield step(denoise, p=.1, strength=(.3, 1.))
+    yield step(jpeg, p=.5, quality=OneOf(((2, 8), (8, 30), (30, 60), (60, 95)), (.12, .28, .4, .2)))
+
+RECIPES['wide'] = Recipe('wide', _wide(), 'all that a camera may do to a plate, each by chance')
+
 # %% ../nbs/21_crappify.ipynb #8e5b7d70
 def _conditions():
     "The benchmark's conditions: motion, defocus, pixels, noise, JPEG, in this order"
