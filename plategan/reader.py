@@ -391,12 +391,11 @@ class Grammar:
         "May a number end here?"
         return any(not rest and self._ends(k, f, r) for k, f, r, rest in self.states(text))
 
-# %% ../nbs/42_reader.ipynb #cf8b1b29
+# %% ../nbs/42_reader.ipynb #97550177
 def _grey(o, sz):
     "A picture as (1,1,h,w) floats"
     im = open_image(o) if isinstance(o, (str, Path)) else as_pil(o)
-    x = torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float()/255
-    x = (x*x.new_tensor([.299, .587, .114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    x = torch.from_numpy(np.array(im.convert('L')))[None, None].float()/255
     return F.interpolate(x, sz[::-1], mode='bilinear', antialias=True)
 
 # %% ../nbs/42_reader.ipynb #55f53418
