@@ -7,7 +7,7 @@ Docs: https://plategan.github.io/plategan/portable.html.md"""
 # %% auto #0
 __all__ = ['SIZES', 'Padded', 'Resized', 'portable', 'check_same', 'save_exported', 'open_onnx', 'save_onnx', 'find_network']
 
-# %% ../nbs/84_portable.ipynb #9206e437
+# %% ../nbs/84_portable.ipynb #f583616a
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,6 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import nn
 from .core import atomic, rng
 from .enhance import find_weights
-from .models.blocks import AnySize
 from .models.reader import PlateReader
 from .models.weights import load_weights
 
@@ -34,7 +33,7 @@ class Padded(nn.Module):
         for dim, n in ((2, h), (3, w)): y = _lines(y, n, n, dim)
         return y
 
-# %% ../nbs/84_portable.ipynb #54c43db7
+# %% ../nbs/84_portable.ipynb #b37e1576
 class Resized(nn.Module):
     "`net`, a reader, on pictures that are resized in any case"
     def __init__(self, net):
@@ -46,7 +45,7 @@ def portable(
     net, # A restorer or a reader of ours
 ) -> nn.Module:
     "`net` in a form that one graph can hold for pictures of any size from 16 px"
-    mults = [o.mult for o in net.modules() if isinstance(o, AnySize)]
+    mults = [o.mult for o in net.modules() if isinstance(getattr(o, 'mult', None), int)]
     return (Resized(net) if isinstance(net, PlateReader) else Padded(net, max(mults, default=8))).eval()
 
 # %% ../nbs/84_portable.ipynb #16c4df96

@@ -30,10 +30,10 @@ class _Block(nn.Module):
 
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #272a31dd
+# %% ../../nbs/37_models.redraw.ipynb #e82ed6b3
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
-    norm = 'none: [0,1] in, [0,1] out'
+    norm, mult = 'none: [0,1] in, [0,1] out', 64
     def __init__(self, body, nf, up=(96,80), edges=48):
         super().__init__()
         (_, b, c, d), (u, v) = nf, up
@@ -60,7 +60,7 @@ class Redraw(nn.Module):
 
     def forward(self, x):
         h, w = x.shape[-2:]
-        x = pad_to(x, 64)
+        x = pad_to(x, self.mult)
         return self.draw(x, *self.see(x))[..., :h, :w]
 
 # %% ../../nbs/37_models.redraw.ipynb #99c02d6b
