@@ -373,7 +373,7 @@ def _burst(src, out, weights, scale, height, device) -> int:
     _say(f'one picture made of {len(b.frames)} ({len(b.failed)} skipped), burst.png and readings.csv', out, t)
     return int(bool(b.failed))
 
-# %% ../nbs/90_cli.ipynb #e18a990e
+# %% ../nbs/90_cli.ipynb #92fe059b
 @command("""example, the numbers in a folder of crops, as far as they are sure:
   plategan read crops
 with the grammar of the types that can occur, refusing less, and as a table:
@@ -383,7 +383,7 @@ def read(
     src:Path, # A crop, a folder of crops or a pattern
     types:list=None, # Plate types whose grammar a number must follow; default: none
     threshold:float=.5, # A number less sure than this is refused
-    weights:Path=None, # Weights of a reader; default: the one in the package, which knows China's and Indonesia's plates of one row
+    weights:Path=None, # Weights of a reader, or default-reader for badly spoilt plates; default: reader. Both know China's and Indonesia's plates of one row
     csv:Path=None, # Also write file, text and confidence to this CSV
     device:str='cpu', # cpu or cuda
 ):
@@ -412,7 +412,7 @@ for programs with PyTorch and without plategan (torch.export):
 pictures go in as numbers from 0 to 1, of shape (pictures, 3, height, width), of any size from 16 px""")
 def onnx(
     to:Path, # File to write: .onnx (needs pip install plategan[onnx]), or .pt2
-    weights:Path=None, # Weights file, the folder that train wrote, or the word reader; default: the restorer in the package
+    weights:Path=None, # Weights file, the folder that train wrote, or a name in the package such as reader; default: the restorer in the package
 ):
     "Write a network for other programs: as ONNX, or as a program of PyTorch"
     t, end = time.time(), to.suffix.lower()

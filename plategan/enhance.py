@@ -7,7 +7,7 @@ Docs: https://plategan.github.io/plategan/enhance.html.md"""
 # %% auto #0
 __all__ = ['NO_EVIDENCE', 'find_weights', 'working_size', 'Restorer', 'enhance', 'read_both', 'targets', 'enhance_folder']
 
-# %% ../nbs/81_enhance.ipynb #db43efb2
+# %% ../nbs/81_enhance.ipynb #8d0bd84f
 import csv, errno, warnings, zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -19,11 +19,11 @@ from fastcore.basics import patch
 from tqdm import tqdm
 from .core import IMAGE_TYPES, as_pil, atomic, find_images, open_image, rng
 from .models.blocks import fast_bf16, fused, n_params
-from .models.weights import load_weights, weight_files
+from .models.weights import load_weights, stored_weights
 
-# %% ../nbs/81_enhance.ipynb #c5169ba8
+# %% ../nbs/81_enhance.ipynb #744e903d
 def find_weights(
-    weights=None, # `.safetensors` file, or the folder that training wrote; None: the network in the package
+    weights=None, # `.safetensors` file, the folder that training wrote, or a name in the package such as 'compact'; None: 'default'
 ) -> Path: # Of the `.safetensors` file
     "The file that `weights` means; raises `FileNotFoundError` saying what was looked for"
     p = Path(weights) if weights is not None else Path(str(files('plategan')))/'weights'/'default.safetensors'
@@ -34,7 +34,7 @@ def find_weights(
         found = [p/n for n in names if (p/n).exists()]
         if not found: raise FileNotFoundError(f'{p}: no {" or ".join(names)} there; name the folder that training wrote')
         return found[0]
-    p = weight_files(p)[0]
+    p = stored_weights(p)[0]
     if not p.exists(): raise FileNotFoundError(f'{p}: no such weights; expected a .safetensors file or the folder that training wrote')
     return p
 
@@ -62,7 +62,7 @@ def working_size(
         return at, want or (sz if sz[1] > h else at)
     return max(sz, want or sz), want or sz
 
-# %% ../nbs/81_enhance.ipynb #9205cb5d
+# %% ../nbs/81_enhance.ipynb #e89aecb6
 class Restorer:
     "A trained generator that takes Pillow pictures and gives restored ones"
     def __init__(self,
@@ -75,6 +75,7 @@ class Restorer:
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.file = None if isinstance(weights, torch.nn.Module) else find_weights(weights)
         self.model = fused(load_weights(self.file) if self.file else weights).to(self.device)
+        if (arch := getattr(self.model, 'arch', '')) == 'reader' or 'critic' in arch: raise ValueError(f'{self.file or arch} holds a {arch}: expected the weights of a restorer')
         info = getattr(self.model, 'info', None) or {}
         self.h, self.bs = h or (info.get('sz') or (192, 64))[1], bs
         self.bf16 = self.device.type == 'cpu' and fast_bf16() and self._bears_bf16() if bf16 is None else bf16

@@ -7,10 +7,9 @@ Docs: https://plategan.github.io/plategan/portable.html.md"""
 # %% auto #0
 __all__ = ['SIZES', 'Padded', 'Resized', 'portable', 'check_same', 'save_exported', 'open_onnx', 'save_onnx', 'find_network']
 
-# %% ../nbs/84_portable.ipynb #f583616a
+# %% ../nbs/84_portable.ipynb #09a35384
 import warnings
 from importlib import import_module
-from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
 from .core import atomic, rng
@@ -133,10 +132,9 @@ def save_onnx(
         graph.save(str(tmp), external_data=False)
         return check_same(open_onnx(tmp), net, path)
 
-# %% ../nbs/84_portable.ipynb #5e72b6cc
+# %% ../nbs/84_portable.ipynb #4eba6385
 def find_network(
-    weights=None, # What `find_weights` takes, or 'reader' for the one in the package; None: the restorer in the package
+    weights=None, # What `find_weights` takes, such as 'reader'; None: the restorer in the package
 ): # On the CPU
     "The network that `weights` means"
-    own = Path(str(weights)) == Path('reader') and not Path('reader').exists()
-    return load_weights(find_weights().with_name('reader.safetensors') if own else find_weights(weights))
+    return load_weights(find_weights(weights))

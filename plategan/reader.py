@@ -9,7 +9,7 @@ __all__ = ['FACES', 'LOOSE', 'BLOCK', 'READER', 'loosen', 'recorded', 'loose_pla
            'bend', 'weigh', 'Shake', 'reader_dls', 'read_right', 'Average', 'reader_learner', 'KeepState', 'fit_kept',
            'take_over', 'Grammar', 'Reader']
 
-# %% ../nbs/42_reader.ipynb #8a8b23af
+# %% ../nbs/42_reader.ipynb #2ac64c95
 import io, math, numpy as np, torch, torch.nn.functional as F
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -19,7 +19,7 @@ from fastai.vision.all import Callback, DataLoader, DataLoaders, ItemTransform, 
 import plategan
 from .core import as_pil, atomic, each_file, open_image, rng, seed_all
 from .models.blocks import fast_bf16, fused
-from .models.reader import beam, ctc_loss, greedy
+from .models.reader import PlateReader, beam, ctc_loss, greedy
 from .models.weights import load_weights
 from .plates.render import is_script, render
 from .plates.spec import SEPS, TYPES, alphabet, choices, get_type, regions
@@ -398,7 +398,7 @@ def _grey(o, sz):
     x = torch.from_numpy(np.array(im.convert('L')))[None, None].float()/255
     return F.interpolate(x, sz[::-1], mode='bilinear', antialias=True)
 
-# %% ../nbs/42_reader.ipynb #55f53418
+# %% ../nbs/42_reader.ipynb #f48cf505
 READER = Path(plategan.__file__).parent/'weights'/'reader'
 
 class Reader:
@@ -411,6 +411,7 @@ class Reader:
         device='cpu',
     ):
         self.model = fused(weights if isinstance(weights, torch.nn.Module) else load_weights(weights, device))
+        if not isinstance(self.model, PlateReader): raise ValueError(f'{weights if isinstance(weights, (str, Path)) else type(weights).__name__} is no reader: expected weights or a model of one')
         self.grammar, self.threshold, self.width = types and Grammar(types), threshold, width or (12 if types else 0)
 
     @torch.inference_mode()

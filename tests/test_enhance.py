@@ -6,8 +6,9 @@ from PIL import Image
 from plategan.core import rng
 from plategan.enhance import NO_EVIDENCE, Restorer, enhance, enhance_folder, read_both, working_size
 from plategan.models.sr import compact, hourglass
-from plategan.models.weights import save_weights
+from plategan.models.weights import load_weights, save_weights
 from plategan.plates.render import render
+from plategan.reader import Reader
 
 def awake(net, std=.03):
     "`net` with numbers where it began with zeros"
@@ -245,3 +246,17 @@ def test_command_onnx(tmp_path, restorer, capsys):
 def test_one_call_keeps_its_size(plates):
     out = enhance(plates[0], scale=.5)
     assert out.size == (110, 35) and out.mode == 'RGB'
+
+@pytest.mark.parametrize('name', ['reader', 'judge', 'default-reader'])
+def test_weights_of_the_package_by_name(name):
+    "A bare name is enough for a reader, and no restorer is made of it"
+    assert Reader(name).model.arch == 'reader'
+    with pytest.raises(ValueError, match='holds a reader'): Restorer(name)
+
+def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
+    "What lies in the folder one is in is meant, not the package's weights of the same name"
+    monkeypatch.chdir(tmp_path)
+    assert load_weights('compact').args['nf'] == 48
+    save_weights(compact(8, 1), 'compact')
+    assert load_weights('compact').args['nf'] == 8
+    with pytest.raises(FileNotFoundError, match='no such weights'): load_weights(tmp_path/'reader')
