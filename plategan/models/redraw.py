@@ -7,30 +7,19 @@ Docs: https://plategan.github.io/plategan/models.redraw.html.md"""
 # %% auto #0
 __all__ = ['LOOK', 'Redraw', 'redraw', 'from_reader']
 
-# %% ../../nbs/37_models.redraw.ipynb #599b7fac
+# %% ../../nbs/37_models.redraw.ipynb #f3506198
 import torch, torch.nn.functional as F
 from torch import nn
-from .blocks import built, pad_to, zero_
+from .blocks import NormResidual, built, norm_conv, pad_to, zero_
 from .reader import PlateReader, reader, reading_view
 
 # %% ../../nbs/37_models.redraw.ipynb #cb25ecda
 LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
 
-# %% ../../nbs/37_models.redraw.ipynb #5842912e
-def _norm_conv(ni, nf, ks=3):
-    "Convolution, batch norm, ReLU"
-    return [nn.Conv2d(ni, nf, ks, padding=ks//2, bias=False), nn.BatchNorm2d(nf), nn.ReLU(inplace=True)]
-
-class _Block(nn.Module):
-    "relu(x + norm(conv(relu(norm(conv(x))))))"
-    def __init__(self, nf):
-        super().__init__()
-        self.net = nn.Sequential(*_norm_conv(nf, nf), *_norm_conv(nf, nf)[:2])
-    def forward(self, x): return F.relu(x+self.net(x))
-
+# %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #e82ed6b3
+# %% ../../nbs/37_models.redraw.ipynb #f6c2f757
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
     norm, mult = 'none: [0,1] in, [0,1] out', 64
@@ -38,10 +27,10 @@ class Redraw(nn.Module):
         super().__init__()
         (_, b, c, d), (u, v) = nf, up
         self.trunk = body
-        self.d3 = nn.Sequential(*_norm_conv(d+c, u, 1), _Block(u))
-        self.d2 = nn.Sequential(*_norm_conv(u+b, v, 1), _Block(v))
-        self.enc = nn.Sequential(nn.PixelUnshuffle(4), *_norm_conv(48, edges), _Block(edges))
-        self.out = nn.Sequential(*_norm_conv(v+edges, v), _Block(v), _Block(v), zero_(nn.Conv2d(v, 48, 3, padding=1)), nn.PixelShuffle(4))
+        self.d3 = nn.Sequential(*norm_conv(d+c, u, 1), NormResidual(u))
+        self.d2 = nn.Sequential(*norm_conv(u+b, v, 1), NormResidual(v))
+        self.enc = nn.Sequential(nn.PixelUnshuffle(4), *norm_conv(48, edges), NormResidual(edges))
+        self.out = nn.Sequential(*norm_conv(v+edges, v), NormResidual(v), NormResidual(v), zero_(nn.Conv2d(v, 48, 3, padding=1)), nn.PixelShuffle(4))
 
     def see(self, x): # (b,3,h,w), h and w divide by 64 -> three maps
         "What the eyes see of `x`"

@@ -7,10 +7,10 @@ Docs: https://plategan.github.io/plategan/models.sr.html.md"""
 # %% auto #0
 __all__ = ['Compact', 'compact', 'Hourglass', 'hourglass', 'Enlarge', 'espcn', 'Skip', 'srresnet', 'DenseBlock', 'rrdb']
 
-# %% ../../nbs/31_models.sr.ipynb #aedd8d40
+# %% ../../nbs/31_models.sr.ipynb #39a030c6
 import torch, torch.nn.functional as F
 from torch import nn
-from .blocks import built, AnySize, Residual, pad_to, shuffle_up, zero_
+from .blocks import built, AnySize, NormResidual, Residual, norm_conv, pad_to, shuffle_up, zero_
 
 # %% ../../nbs/31_models.sr.ipynb #ab5e5fb2
 class Compact(nn.Module):
@@ -36,30 +36,18 @@ def compact(
     "The compact restorer: the picture itself at the start, a better one after training"
     return Compact(nf, n_blocks, scale, dilations)
 
-# %% ../../nbs/31_models.sr.ipynb #98290610
-def _norm_conv(ni, nf, ks=3, stride=1, dilation=1):
-    "Convolution and batch norm"
-    return nn.Sequential(nn.Conv2d(ni, nf, ks, stride, dilation*(ks//2), dilation, bias=False), nn.BatchNorm2d(nf))
-
-class _NormBlock(nn.Module):
-    "relu(x + norm(conv(relu(norm(conv(x))))))"
-    def __init__(self, nf, dilation=1):
-        super().__init__()
-        self.net = nn.Sequential(*_norm_conv(nf, nf, dilation=dilation), nn.ReLU(inplace=True), *_norm_conv(nf, nf))
-    def forward(self, x): return F.relu(x+self.net(x))
-
-# %% ../../nbs/31_models.sr.ipynb #125359a4
+# %% ../../nbs/31_models.sr.ipynb #ed0b88db
 class Hourglass(nn.Module):
     "Residual blocks on a grid 4 times coarser, on one 8 times coarser, and on the first again; what they find is added to the picture"
     norm = 'none: [0,1] in, [0,1] out'
     def __init__(self, nf=(64,128), n_blocks=(2,3,2)):
         super().__init__()
         (a, b), (down, mid, up) = nf, n_blocks
-        self.fold = nn.Sequential(nn.PixelUnshuffle(4), *_norm_conv(48, a), nn.ReLU(inplace=True), *[_NormBlock(a) for _ in range(down)])
-        blocks = [_NormBlock(b, 1+i%2) for i in range(mid)]
+        self.fold = nn.Sequential(nn.PixelUnshuffle(4), *norm_conv(48, a), *[NormResidual(a) for _ in range(down)])
+        blocks = [NormResidual(b, dilation=1+i%2) for i in range(mid)]
         inwards = nn.Conv2d(a, b, 2, 2, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)
-        self.middle = nn.Sequential(*inwards, *blocks, *_norm_conv(b, 4*a, 1), nn.PixelShuffle(2))
-        self.unfold = nn.Sequential(nn.ReLU(), *[_NormBlock(a) for _ in range(up)], zero_(nn.Conv2d(a, 48, 3, padding=1)), nn.PixelShuffle(4))
+        self.middle = nn.Sequential(*inwards, *blocks, *norm_conv(b, 4*a, 1)[:2], nn.PixelShuffle(2))
+        self.unfold = nn.Sequential(nn.ReLU(), *[NormResidual(a) for _ in range(up)], zero_(nn.Conv2d(a, 48, 3, padding=1)), nn.PixelShuffle(4))
 
     def _change(self, x):
         h = self.fold(x.contiguous(memory_format=torch.channels_last))
