@@ -19,7 +19,7 @@ LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
 # %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #f6c2f757
+# %% ../../nbs/37_models.redraw.ipynb #769b9318
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
     norm, mult = 'none: [0,1] in, [0,1] out', 64
@@ -41,16 +41,19 @@ class Redraw(nn.Module):
             if i in LOOK: out.append(t)
         return out
 
-    def draw(self, x, fine, mid, coarse):
-        "`x` and what the hand adds to it, knowing what was seen"
-        t = self.d2(torch.cat([_taller(self.d3(torch.cat([_taller(coarse), mid], 1))), fine], 1))
+    def rise(self, fine, mid, coarse): # -> one map of 12 rows for a picture 64 px high
+        "What was seen, on the finest of its grids"
+        return self.d2(torch.cat([_taller(self.d3(torch.cat([_taller(coarse), mid], 1))), fine], 1))
+
+    def draw(self, x, known):
+        "`x` and what the hand adds to it, from what `rise` gave"
         e = self.enc(x.contiguous(memory_format=torch.channels_last))
-        return x + self.out(torch.cat([F.interpolate(t, e.shape[-2:], mode='bilinear'), e], 1))
+        return x + self.out(torch.cat([F.interpolate(known, e.shape[-2:], mode='bilinear'), e], 1))
 
     def forward(self, x):
         h, w = x.shape[-2:]
         x = pad_to(x, self.mult)
-        return self.draw(x, *self.see(x))[..., :h, :w]
+        return self.draw(x, self.rise(*self.see(x)))[..., :h, :w]
 
 # %% ../../nbs/37_models.redraw.ipynb #99c02d6b
 @built
