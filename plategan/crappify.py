@@ -6,13 +6,13 @@
 __all__ = ['DEFECTS', 'SEED', 'RECIPES', 'LINE', 'NEW', 'OneOf', 'draw_value', 'Step', 'step', 'Recipe', 'recipe_json',
            'recipe_from_json', 'crappify_bytes', 'crappify', 'get_recipe', 'out_name', 'crappify_folder']
 
-# %% ../nbs/21_crappify.ipynb #d91031db
+# %% ../nbs/21_crappify.ipynb #ea631a10
 import io, json, os, threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 from .camera import (add_noise, defocus, demosaic, denoise, desaturate, dirt, expose, gamma, gaussian_blur, glare, jpeg, jpeg_bytes, lens_blur,
     motion_blur, perspective, rescale, resize, resize_min, ringing, rolling_shutter, shadow, sharpen, shot_noise, shrink, video, vignette)
 from .core import as_pil, atomic, each_file, find_images, open_image, rng
@@ -296,34 +296,78 @@ def _clashes(rels, suffix:str) -> set:
     for r in rels: (bad.add(r) if (o := out_name(r, suffix)) in outs else outs.add(o))
     return bad
 
-# %% ../nbs/21_crappify.ipynb #db7c274e
+# %% ../nbs/21_crappify.ipynb #afdbe989
 NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, 'O_BINARY', 0)
 
-def _write(path, data):
-    "Write `data` to `path`, whole or not at all, with as few calls to the system as that takes"
+def _fill(fd, data):
+    "Write all of `data`: when a disk is nearly full, the system takes a part without a word"
+    left = memoryview(data)
+    while left: left = left[os.write(fd, left):]
+
+def _write_beside(path, data):
+    "Write `data` under another name in `path`'s folder, which is made, then rename it"
     tmp = f'{os.path.dirname(path)}/.{os.getpid()}-{threading.get_ident()}.part'
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
-        try: fd = os.open(tmp, NEW, 0o666)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            fd = os.open(tmp, NEW, 0o666)
-        with os.fdopen(fd, 'wb', 0) as f: f.write(data)
+        fd = os.open(tmp, NEW, 0o666)
+        try: _fill(fd, data)
+        finally: os.close(fd)
         os.replace(tmp, path)
     except BaseException:
         Path(tmp).unlink(missing_ok=True)
         raise
 
-def _crappify_file(item, out, recipe, seed, taken):
-    "Write one file; `taken` are names that another picture has"
-    path, rel = item
-    to = out_name(rel, get_recipe(recipe).suffix)
-    if rel in taken: raise ValueError(f'{rel}: another picture would also become {to}; rename one of them')
-    data, drawn = crappify_bytes(path, recipe, seed, rel.as_posix())
-    _write(f'{out}/{to}', data)
-    return dict(file=to.as_posix(), source=rel.as_posix(), **drawn)
+# %% ../nbs/21_crappify.ipynb #0a4d0ff0
+def _write(path, data):
+    "Write `data` to `path`, whole or not at all, with as few calls to the system as that takes"
+    try: fd = os.open(os.path.dirname(path), os.O_WRONLY | os.O_TMPFILE, 0o666)
+    except (AttributeError, OSError): return _write_beside(path, data)
+    try:
+        _fill(fd, data)
+        os.link(f'/proc/self/fd/{fd}', path, src_dir_fd=fd, follow_symlinks=True)
+    except OSError: _write_beside(path, data)
+    finally: os.close(fd)
 
-# %% ../nbs/21_crappify.ipynb #10b07a53
-def _rel(item): return str(item[1])
+# %% ../nbs/21_crappify.ipynb #72753905
+def _fast():
+    "`simplejpeg`, if it is installed and Pillow's JPEGs come from the same library, else None"
+    try: import simplejpeg
+    except ImportError: return None
+    return simplejpeg if features.check_feature('libjpeg_turbo') else None
+
+def _is_plain(d:bytes) -> bool:
+    "Is `d` a whole JPEG in one scan, grey or in three colours, without a comment or the camera's notes? (`0xff` and a second byte are a mark)"
+    head = d[:d.find(b'\xff\xda')]
+    at = head.find(b'\xff\xc0')
+    if at < 0 or len(head) < at + 10 or head[at+9] not in (1, 3) or head[:4] != b'\xff\xd8\xff\xe0' or d[-2:] != b'\xff\xd9': return False
+    return not any(o in head for o in (b'\xff\xc2', b'\xff\xe1', b'\xff\xfe'))
+
+def _open(path, fast):
+    "As `open_image`; a plain JPEG by the module `fast`, unless that is None"
+    try:
+        if fast:
+            with open(path, 'rb', 0) as f: d = f.read()
+            if _is_plain(d): return Image.fromarray(fast.decode_jpeg(d, fastdct=False, fastupsample=False))
+    except (OSError, ValueError): pass # Pillow opens it, or says what is wrong
+    return open_image(path)
+
+# %% ../nbs/21_crappify.ipynb #ccb09af9
+def _jobs(items, recipe, seed, taken, many=256):
+    "For each picture: path, name, name of the bad one ('' if another picture has it), what is drawn"
+    for i in range(0, len(items), many):
+        names = [rel.as_posix() for _, rel in items[i:i+many]]
+        drawn = [recipe.draw(rng(seed, n)) for n in names]
+        yield from [(str(p), n, '' if rel in taken else out_name(rel, recipe.suffix).as_posix(), d) for (p, rel), n, d in zip(items[i:i+many], names, drawn)]
+
+def _crappify_file(job, out, recipe, fast):
+    "Do one of `_jobs`; gives its row of the table"
+    path, name, to, drawn = job
+    if not to: raise ValueError(f'{name}: another picture would also become {out_name(Path(name), recipe.suffix).as_posix()}; rename one of them')
+    _write(f'{out}/{to}', recipe.encode(_open(path, fast), drawn))
+    return dict(file=to, source=name, **drawn)
+
+# %% ../nbs/21_crappify.ipynb #4c5b116b
+def _rel(job): return job[1]
 
 def crappify_folder(
     src, # Good pictures: a folder, a file or a pattern
@@ -337,8 +381,8 @@ def crappify_folder(
     out, recipe = Path(out), get_recipe(recipe)
     if Path(src).resolve() in [out.resolve(), *out.resolve().parents]: raise ValueError(f'{out} lies in {src}, whose pictures are the good ones: choose a folder beside it')
     items = find_images(src)
-    taken = _clashes([rel for _, rel in items], recipe.suffix)
-    rows, bad = each_file(partial(_crappify_file, out=out, recipe=recipe, seed=seed, taken=taken), items, n_workers, 'crappify', _rel)
+    jobs = _jobs(items, recipe, seed, _clashes([rel for _, rel in items], recipe.suffix))
+    rows, bad = each_file(partial(_crappify_file, out=out, recipe=recipe, fast=_fast()), jobs, n_workers, 'crappify', _rel, total=len(items))
     if not rows: raise ValueError(f'none of the {len(items)} pictures in {src} could be read; the first: {bad[0][1]}')
     df = pd.DataFrame(rows)
     with atomic(out/'crappify.csv') as tmp: df.to_csv(tmp, index=False)

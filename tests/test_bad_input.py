@@ -277,19 +277,21 @@ def test_disk_fails_and_is_mended(no, disk, tmp_path, weights, capsys):
 def test_full_disk_elsewhere(tmp_path, monkeypatch):
     "The other commands that write pictures stop too, and go on when there is room again"
     assert cli('render', tmp_path/'src', '--count', 5, '--workers', 0).returncode == 0
-    real, seen = os.replace, []
-    def replace(a, b):
-        if str(b).endswith('.jpg'): seen.append(b)
-        if len(seen) > 2: raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(b))
-        return real(a, b)
+    real, seen = dict(replace=os.replace, link=os.link), []
+    def failing(name):
+        def f(a, b, **kw):
+            if str(b).endswith('.jpg'): seen.append(b)
+            if len(seen) > 2: raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(b))
+            return real[name](a, b, **kw)
+        return f
     for words in (('render', tmp_path/'r', '--count', 5, '--workers', 0), ('crappify', tmp_path/'src', tmp_path/'c', '--workers', 0)):
         seen.clear()
-        monkeypatch.setattr(os, 'replace', replace)
+        for k in real: monkeypatch.setattr(os, k, failing(k))            # a file gets its name by one or the other
         r = cli(*words)
         assert r.returncode == 2 and os.strerror(errno.ENOSPC) in one_line(r), r
         out = tmp_path/('r' if words[0] == 'render' else 'c')
         assert len([p for p in out.iterdir() if p.suffix == '.jpg']) == 2          # nothing half written
-        monkeypatch.setattr(os, 'replace', real)
+        for k, o in real.items(): monkeypatch.setattr(os, k, o)
         assert cli(*words).returncode == 0 and len(list(out.glob('*.jpg'))) == 5
 
 def test_output_cannot_be_made(tmp_path, weights, monkeypatch, capsys):

@@ -1,5 +1,5 @@
 "Camera defects, recipes, the benchmark's conditions and the batch engine: what the lessons don't show."
-import io, json, os, subprocess, sys
+import io, itertools, json, os, subprocess, sys, time
 import numpy as np, pytest, torch
 from pathlib import Path
 from PIL import Image
@@ -130,6 +130,72 @@ def test_no_part_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'replace', full)
     with pytest.raises(OSError): crappify_folder(tmp_path/'hr', tmp_path/'lr', n_workers=0)
     assert not [p for p in (tmp_path/'lr').rglob('*') if p.is_file()]
+
+def test_a_part_taken_is_not_the_whole(tmp_path, monkeypatch):
+    "A system that takes only some of the bytes at a time gets the rest too, with and without an older file"
+    from plategan.crappify import _write
+    write = os.write
+    monkeypatch.setattr(os, 'write', lambda fd, data: write(fd, data[:3]))
+    for data in (b'0123456789', b'abcdefgh'):
+        _write(f'{tmp_path}/sub/a.jpg', data)
+        assert (tmp_path/'sub'/'a.jpg').read_bytes() == data and len(list((tmp_path/'sub').iterdir())) == 1
+
+def test_a_system_without_nameless_files(tmp_path, monkeypatch):
+    from plategan.crappify import _write
+    monkeypatch.delattr(os, 'O_TMPFILE', raising=False)
+    for i in range(2): _write(f'{tmp_path}/{i}.jpg', b'x')
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['0.jpg', '1.jpg']
+
+SLOW = """
+import sys, time, os
+from pathlib import Path
+from plategan.core import each_file, _may_fork
+def job(o):
+    if o == 7: raise ValueError('seven')
+    if sys.argv[1] != '0': time.sleep(float(sys.argv[1])); Path(sys.argv[2], str(os.getpid())).touch()
+    return o, os.getpid()
+if __name__ == '__main__':
+    assert _may_fork()
+    good, bad = each_file(lambda o: job(o), range(40), 2, name=str)
+    assert _may_fork()
+    assert [o for o, _ in good] == [o for o in range(40) if o != 7] and bad == [('7', 'seven')], (good, bad)
+    assert os.getpid() not in {p for _, p in good}
+    import torch
+    assert not _may_fork()
+    print('done')
+"""
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='forks are for Linux')
+def test_forked_workers(tmp_path):
+    "In order, with the report, by copies of a process that has no threads; none if torch is there"
+    r = subprocess.run([sys.executable, '-c', SLOW, '0', tmp_path], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.endswith('done\n') and 'skipped 7: seven' in r.stdout, r
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='forks are for Linux')
+def test_workers_end_with_their_process(tmp_path):
+    "Also when it is killed, and cannot tell them"
+    p = subprocess.Popen([sys.executable, '-c', SLOW, '.2', tmp_path])
+    while len(ids := list(tmp_path.iterdir())) < 2 and p.poll() is None: time.sleep(.02)
+    p.kill()
+    p.wait()
+    end = time.time() + 20
+    def alive(i): return os.path.exists(f'/proc/{i}') and Path(f'/proc/{i}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    while any(alive(i.name) for i in ids) and time.time() < end: time.sleep(.02)
+    assert len(ids) == 2 and not [i.name for i in ids if alive(i.name)]
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
+def test_the_fast_decoder_gives_the_same_pixels(mode, tmp_path):
+    pytest.importorskip('simplejpeg')
+    from plategan.core import open_image
+    from plategan.crappify import _fast, _is_plain, _open
+    n, f = 0, tmp_path/'a.jpg'
+    for (w, h), sub, q in itertools.product([(1, 1), (15, 9), (17, 16), (94, 24), (193, 65)], (0, 1, 2), (3, 75, 95)):
+        for kw in ({}, dict(optimize=True), dict(dpi=(300, 300)), dict(restart_marker_blocks=1), dict(progressive=True), dict(comment='x')):
+            picture(w, h).convert(mode).save(f, quality=q, subsampling=sub, **kw)
+            n += _is_plain(f.read_bytes())
+            a, b = _open(f, _fast()), open_image(f)
+            assert a.mode == b.mode and a.tobytes() == b.tobytes() and a.info.get('comment') == b.info.get('comment'), (w, h, sub, q, kw)
+    assert n == (0 if mode == 'CMYK' else 45*4)
 
 def test_course_is_what_the_course_did(tmp_path):
     "Byte for byte Pillow's file at the drawn quality, and the same files for any number of processes"
