@@ -274,9 +274,9 @@ def _missing(src, df) -> int:
     from plategan.core import find_images
     return int(len(df) < len(find_images(src)))
 
-# %% ../nbs/90_cli.ipynb #6cb94125
+# %% ../nbs/90_cli.ipynb #9f0b2db0
 _trained = [f'{n}.{e}' for n in ('generator', 'critic', 'gan', 'gan-critic') for e in ('safetensors', 'json')]
-_trained += ['checkpoints', 'generated', 'history.csv', 'stages.csv', 'curves.png', 'train.json']
+_trained += ['checkpoints', 'generated', 'board', 'history.csv', 'stages.csv', 'curves.png', 'train.json']
 
 def _quiet():
     "Let fastai draw its moving bars in a terminal only: in a file they are noise"
@@ -287,7 +287,7 @@ def _remove(out:Path, names:list):
     "Remove the files and folders `names` from `out`"
     for f in [out/n for n in names]: shutil.rmtree(f) if f.is_dir() else f.unlink(missing_ok=True)
 
-# %% ../nbs/90_cli.ipynb #419742d9
+# %% ../nbs/90_cli.ipynb #da60c1d2
 @command("""example, the three stages one after the other, with few epochs:
   plategan render hr --count 2000 --crop
   plategan crappify hr lr --recipe camera
@@ -309,6 +309,7 @@ def train(
     frozen:int=None, # Epochs with a unet's encoder frozen; default: 1 with ImageNet weights, else 0
     legible:int=200, # Validation plates that are read after each epoch; 0: none
     patience:ints=(0, 0, 2), # Epochs without a gain in legibility (the critic: in accuracy) after which a stage stops; 0: never
+    board:bool=False, # Also log for TensorBoard: tensorboard --logdir OUT/board (pip install tensorboard)
     fresh:bool=False, # Start again, instead of going on where a run in OUT stopped
 ):
     "Train a restorer in three stages: generator, critic, both against each other"
@@ -318,7 +319,7 @@ def train(
     _quiet()
     if fresh and (out/'train.json').exists(): _remove(out, _trained)
     more = dict(pretrained=encoder == 'imagenet', frozen=frozen, legible=legible, patience=patience)
-    train_stages(lr, hr, out, stage, device, precision, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed, **more)
+    train_stages(lr, hr, out, stage, device, precision, board, arch=arch, sz=sz, epochs=epochs, bs=bs, seed=seed, **more)
     _say('weights, history.csv and curves.png', out, t, _quoted('plategan', 'evaluate', lr, hr, '--weights', out))
 
 # %% ../nbs/90_cli.ipynb #be647a5c

@@ -1,4 +1,5 @@
 "The course's road: legibility beside the losses, inventions counted, stopping by legibility, a frozen encoder; and all of it after an interruption."
+import sys
 import json, pickle
 from pathlib import Path
 import pytest, torch
@@ -198,6 +199,22 @@ def test_train_has_legibility_in_its_tables(pairs):
     assert list(t.stage) == ['do nothing', 'generator', 'gan'] and t[['psnr', 'legible', 'misread']].notna().all().all()
     assert (out/'stages.csv').exists() and (out/'curves.png').exists() and not (out/'checkpoints').exists()
     assert t.seconds[1] > 0 and t.epochs.tolist() == [0, 2, 1]
+
+def test_each_stage_logs_for_tensorboard(pairs):
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    out = train(pairs/'lr', pairs/'hr', pairs/'run', epochs=(2, 1, 1), legible=0, patience=(0, 0, 0), board=True, device='cpu', **ARGS)
+    for stage, column in dict(generator='psnr', critic='crit_accuracy', gan='gen_loss').items():
+        log = EventAccumulator(str(out/'board'/stage)).Reload()
+        tags = log.Tags()
+        assert column in tags['scalars'] and tags['images'] == ['plates']
+        steps = [o.step for o in log.Scalars(column)]
+        assert steps == sorted(set(steps)) and len(steps) == (2 if stage == 'generator' else 1)
+
+def test_without_tensorboard_one_sentence_says_so(monkeypatch, tmp_path):
+    from plategan.restore.finetune import board_callback
+    for m in ('tensorboard', 'fastai.callback.tensorboard'): monkeypatch.setitem(sys.modules, m, None)
+    with pytest.raises(ImportError, match='pip install tensorboard'): board_callback(tmp_path)
 
 def test_legibility_can_be_switched_off(pairs):
     out = train(pairs/'lr', pairs/'hr', pairs/'run', stage='generator', epochs=(1, 1, 1), legible=0, device='cpu', **ARGS)

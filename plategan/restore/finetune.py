@@ -6,7 +6,7 @@ Docs: https://plategan.github.io/plategan/restore.finetune.html.md"""
 
 # %% auto #0
 __all__ = ['STAGES', 'with_inventions', 'Checkpoint', 'read_history', 'add_history', 'Run', 'n_frozen', 'cycles', 'fit_stage',
-           'train_generator', 'train_critic', 'train_gan', 'train', 'stage_table', 'curves']
+           'train_generator', 'train_critic', 'train_gan', 'board_callback', 'train', 'stage_table', 'curves']
 
 # %% ../../nbs/62_restore.finetune.ipynb #f3913668
 import json, shutil, time
@@ -158,43 +158,68 @@ def fit_stage(learn, run, out, stage, start=None):
     shutil.rmtree(Path(out)/'checkpoints', ignore_errors=True)
     return learn
 
-# %% ../../nbs/62_restore.finetune.ipynb #507e87d8
+# %% ../../nbs/62_restore.finetune.ipynb #a81474d3
 def _dls(run, device, **kwargs): return pair_dls(run.lr, run.hr, sz=tuple(run.sz), bs=run.bs, light=run.light, device=device, **kwargs)
 
 def _trained(run, out, dls, legible=0): return gen_learner(dls, load_weights(Path(out)/'generator'), loss_func=pix_loss(run.loss), legible=legible, path=Path(out))
 
-def train_generator(run, out, device=None, precision='fp32'):
+def _set_up(learn, precision, board):
+    "`learn` at the `precision` asked for, with a log for TensorBoard in folder `board`"
+    if precision != 'fp32': learn.add_cb(DevicePrecision(precision))
+    return learn.add_cb(board_callback(board)) if board else learn
+
+# %% ../../nbs/62_restore.finetune.ipynb #a09156e6
+def train_generator(run, out, device=None, precision='fp32', board=False):
     "The first stage of `run`: pixels"
     args = dict(run.arch_args)
     if run.arch == 'unet': args = dict(pretrained=run.pretrained and not Checkpoint(out, 'generator').done) | args
     learn = gen_learner(_dls(run, device), run.arch, args, pix_loss(run.loss), run.legible, path=Path(out))
-    return fit_stage(_precise(learn, precision), run, out, 'generator')
+    return fit_stage(_set_up(learn, precision, board and Path(out)/'board'/'generator'), run, out, 'generator')
 
-# %% ../../nbs/62_restore.finetune.ipynb #3262ff53
-def train_critic(run, out, device=None, precision='fp32'):
+# %% ../../nbs/62_restore.finetune.ipynb #d296de74
+def train_critic(run, out, device=None, precision='fp32', board=False):
     "The second stage of `run`: pictures of the first one's generator, and a critic on them"
     made = Path(out)/'generated'
     learn_gen = _trained(run, out, _dls(run, device))
     learn_gen.model.to(device)
     if not Checkpoint(out, 'critic').done or not made.exists(): save_generated(learn_gen, made, run.lr)
     learn = crit_learner(critic_dls(made, run.hr, sz=tuple(run.sz), bs=run.bs, device=device), run.crit_arch, run.crit_args, path=Path(out))
-    return fit_stage(_precise(learn, precision), run, out, 'critic')
+    return fit_stage(_set_up(learn, precision, board and Path(out)/'board'/'critic'), run, out, 'critic')
 
-# %% ../../nbs/62_restore.finetune.ipynb #29b74f86
-def train_gan(run, out, device=None, precision='fp32'):
+# %% ../../nbs/62_restore.finetune.ipynb #75ae0852
+def train_gan(run, out, device=None, precision='fp32', board=False):
     "The third stage of `run`: both"
     dls = _dls(run, device)
     learn_gen = _trained(run, out, dls, run.legible)
     metrics, judge = with_inventions(learn_gen), judge_of(learn_gen)
     start, learn_crit = judge and judge.value, crit_learner(dls, load_weights(Path(out)/'critic'))
     learn = GANLearner.from_learners(learn_gen, learn_crit, weights_gen=tuple(run.weights_gen), crit_lr=2, metrics=metrics)
-    return fit_stage(_precise(learn, precision), run, out, 'gan', start)
+    return fit_stage(_set_up(learn, precision, board and Path(out)/'board'/'gan'), run, out, 'gan', start)
 
-# %% ../../nbs/62_restore.finetune.ipynb #057c0b1d
-def _precise(learn, precision):
-    "`learn` at the `precision` asked for"
-    return learn if precision == 'fp32' else learn.add_cb(DevicePrecision(precision))
+# %% ../../nbs/62_restore.finetune.ipynb #44b5f047
+def board_callback(
+    folder, # For the log
+    n:int=8, # Plates on the sheet
+):
+    "fastai's callback for TensorBoard, and a sheet of plates after each epoch; raises ImportError without the package tensorboard"
+    try: from fastai.callback.tensorboard import TensorBoardCallback
+    except ImportError: raise ImportError('no package tensorboard here: pip install tensorboard, or train without it: history.csv has the same figures') from None
+    class Board(TensorBoardCallback):
+        def before_epoch(self): self.learn.train_iter = self.epoch*self.n_batches
+        def before_fit(self):
+            super().before_fit()
+            self.n_batches = len(self.dls.train)
+        def after_batch(self):
+            if self.training and hasattr(self.learn, 'smooth_loss'): super().after_batch()
+        def after_epoch(self):
+            super().after_epoch()
+            x, y = self.dls.valid.one_batch()[:2]
+            with torch.no_grad(): net = getattr(self.learn.model, 'generator', self.learn.model).eval()(x).float()
+            rows = [o[:n].clamp(0, 1).cpu() for o in ((x, net, y) if net.ndim == 4 else (x,))]
+            self.writer.add_image('plates', torch.cat([torch.cat(list(r), -1) for r in rows], -2), self.train_iter)
+    return Board(str(folder), trace_model=False, log_preds=False)
 
+# %% ../../nbs/62_restore.finetune.ipynb #d5391115
 def _device(name):
     "The torch device called `name`, or the best there is"
     if name is None: return default_device()
@@ -210,7 +235,7 @@ def _same_run(run, out):
     diff = [f'{k}: {old[k]} there, {v} asked for' for k, v in new.items() if k in old and old[k] != v]
     if diff: raise ValueError(f'{out} holds a run with other settings ({"; ".join(diff)}). Choose another folder, or remove that one')
 
-# %% ../../nbs/62_restore.finetune.ipynb #c36cb527
+# %% ../../nbs/62_restore.finetune.ipynb #941d81f6
 STAGES = dict(generator=train_generator, critic=train_critic, gan=train_gan)
 
 def _check(run):
@@ -227,6 +252,7 @@ def train(
     stage:str='all', # 'generator', 'critic', 'gan', or 'all'
     device:str=None, # 'cpu', 'cuda', ...; default: a GPU if there is one
     precision:str='fp32', # 'fp32', 'bf16' (about twice as fast where the processor can), or 'fp16' on a GPU
+    board:bool=False, # Also log for TensorBoard, in `out`/board
     **kwargs,
 ) -> Path: # `out`, with generator, critic and gan, each a .safetensors and a .json
     "Train a restorer in three stages; raises ValueError for settings that can't be"
@@ -241,7 +267,7 @@ def train(
             print(f'{name}: stands already')
             continue
         seed_all(run.seed)
-        STAGES[name](run, out, device, precision)
+        STAGES[name](run, out, device, precision, board)
         curves(out)
         if name != 'critic' and run.legible: stage_table(out, device)
     return out
