@@ -6,24 +6,24 @@ Docs: https://plategan.github.io/plategan/restore.legible.html.md"""
 
 # %% auto #0
 __all__ = ['SHARES', 'CARS', 'SIGNS', 'READABLE', 'CELLS', 'HOW', 'FLAT', 'CAMERA', 'PLAIN', 'sharp_mix', 'often', 'sign_map',
-           'readable', 'sharp_crop', 'Spoil', 'legible_dls', 'glimpse', 'LegibleLoss', 'Student', 'student_splitter',
-           'ReadBy', 'legible_learner']
+           'readable', 'sharp_crop', 'bent', 'Spoil', 'legible_dls', 'glimpse', 'LegibleLoss', 'Student',
+           'student_splitter', 'ReadBy', 'legible_learner']
 
-# %% ../../nbs/64_restore.legible.ipynb #c06b0726
+# %% ../../nbs/64_restore.legible.ipynb #d5706007
 import copy, numpy as np, torch, torch.nn.functional as F
 from collections import Counter
 from torch import nn
 from fastai.vision.all import DataLoader, DataLoaders, ItemTransform, Learner, Metric, default_device, trainable_params
 from ..camera import add_noise, defocus, denoise, gaussian_blur, jpeg, motion_blur, sharpen, shrink
 from ..core import rng
-from ..crappify import SEED, OneOf, Recipe, step
+from ..crappify import SEED, OneOf, Recipe, get_recipe, step
 from ..degrade import degrade
 from ..models.blocks import fast_bf16
 from ..models.reader import ctc_loss, reading_view
 from ..models.redraw import from_reader
 from ..plates.spec import TYPES, alphabet, regions
 from ..plates.warp import as_crop
-from ..reader import Average, Crops, loose_plate, read_right, some_region, weigh
+from ..reader import Average, Crops, bend, loose_plate, read_right, some_region, weigh
 from .generator import DevicePrecision
 
 # %% ../../nbs/64_restore.legible.ipynb #ffaca2dc
@@ -107,18 +107,18 @@ def sharp_crop(
     x, y = (((np.arange(n)+.5)*full/n).astype(int) for n, full in zip(CELLS, (sz[0], len(m))))
     return a[:, :sz[0]], text, name, m[y][:, x]
 
-# %% ../../nbs/64_restore.legible.ipynb #61270f83
+# %% ../../nbs/64_restore.legible.ipynb #1bf9cd87
 HOW, FLAT = OneOf(('area', 'bilinear', 'bicubic'), (.5, .25, .25)), (-4., 4.)
 def _noise(most, p=1.): return step(add_noise, p=p, sd=(0., most), seed=SEED, grey=OneOf((True, False), (.3, .7)))
 
 def _camera():
     "What camera and file have done before anything is spoilt"
-    yield step(gaussian_blur, p=.25, sigma=(.003, .02))
-    yield step(shrink, p=.4, height=(18, 56), method=HOW)
-    yield step(sharpen, p=.5, amount=(.3, 2.5))
-    yield _noise(5., .3)
+    yield step(gaussian_blur, p=.2, sigma=(.003, .02))
+    yield step(shrink, p=.6, height=(18, 50), method=HOW)
+    yield step(sharpen, p=.6, amount=(.3, 3.))
+    yield _noise(7., .4)
     yield step(denoise, p=.12, strength=(.3, 1.))
-    yield step(jpeg, p=.55, quality=(15, 85))
+    yield step(jpeg, p=.8, quality=(12, 80))
 
 CAMERA = tuple(_camera())
 
@@ -136,7 +136,23 @@ def _plain():
 
 PLAIN = tuple((p, Recipe(k, [*CAMERA, *steps])) for p, k, steps in _plain()) # How often, recipe
 
-# %% ../../nbs/64_restore.legible.ipynb #7b603ecc
+# %% ../../nbs/64_restore.legible.ipynb #2ec7ddf9
+def bent(
+    x, # (b,3,h,w)
+    cells=None, # (b,m,n) maps of the same pictures
+    strength:float=.8, # See `bend`
+) -> tuple: # (x, cells)
+    "Pictures and maps in another frame, bent alike"
+    h, w = x.shape[-2:]
+    ys, xs = ((torch.arange(n, device=x.device)*2+1)/n-1 for n in (h, w))
+    at = torch.stack(torch.meshgrid(xs, ys, indexing='xy')).expand(len(x), -1, -1, -1)
+    g = bend(at, (w, h), strength).permute(0, 2, 3, 1)
+    x = F.grid_sample(x, g, padding_mode='border', align_corners=False)
+    if cells is None: return x, None
+    ys, xs = (((torch.arange(n, device=x.device)+.5)*full/n).long() for n, full in zip(cells.shape[1:], (h, w)))
+    return x, F.grid_sample(cells[:, None].float(), g[:, ys][:, :, xs], mode='nearest', align_corners=False)[:, 0].to(cells.dtype)
+
+# %% ../../nbs/64_restore.legible.ipynb #9a62f9c0
 class Spoil(ItemTransform):
     "Batches (bytes (b,3,h,w), ...) -> (lq, gt, ...), floats (b,3,*sz) in [0,1]"
     heights = 48, 64, 64, 80, 80 # At which the damage is done, px
@@ -144,19 +160,28 @@ class Spoil(ItemTransform):
     def _to(self, x, h, w): return x if x.shape[-2:] == (h, w) else F.interpolate(x, (h, w), mode='bicubic', antialias=True).clamp(0, 1)
     def _lot(self, n): return int(torch.randint(n, ()))
     def _spoilt(self, x):
-        "A third of `x` by the recipe, two thirds by one of the others each"
+        "A third of `x` by the recipe, mostly after what the camera does, two thirds by one of the others each"
         a, b = len(x)//3, 2*len(x)//3
         often, others = zip(*self.others)
         lots = torch.multinomial(torch.tensor(often), 2, replacement=len(others) < 2).tolist()
-        parts = zip((x[:a], x[a:b], x[b:]), (self.recipe, *(others[i] for i in lots)))
+        first = Recipe('recorded', [*CAMERA, *get_recipe(self.recipe).steps]) if torch.rand(()) < .6 else self.recipe
+        parts = zip((x[:a], x[a:b], x[b:]), (first, *(others[i] for i in lots)))
         return torch.cat([degrade(o, r) for o, r in parts if len(o)])
+
+    def _another(self, x, *more):
+        "Half of the pictures bent with their maps, a fifth with other strokes"
+        half, some = (torch.rand(len(x), device=x.device) < p for p in (.5, .2))
+        if half.any():
+            maps = more[1][half] if len(more) > 1 else None
+            x[half], maps = bent(x[half], maps)
+            if maps is not None: more[1][half] = maps
+        if some.any(): x[some] = weigh(x[some]).clamp(0, 1)
+        return x, *more
 
     def encodes(self, o):
         x, *more = o
         x, (w, h), still = x.float()/255, self.sz, self.seed is not None
-        if not still:
-            some = torch.rand(len(x), device=x.device) < .2
-            x[some] = weigh(x[some]).clamp(0, 1)
+        if not still: x, *more = self._another(x, *more)
         at = x.shape[-2] if still else self.heights[self._lot(len(self.heights))]
         at = self._to(x, at, round(at*x.shape[-1]/x.shape[-2]))
         lq = degrade(at, self.recipe, self.seed) if still or not self.others else self._spoilt(at)
