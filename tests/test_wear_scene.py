@@ -98,7 +98,7 @@ def test_defects_do_not_change_each_other():
     one, two = (np.asarray(worn(plate, wear=dict(mud=1., seed=5, **o)).img, int) for o in ({}, dict(scratches=1.)))
     none, some = (np.asarray(worn(plate, wear=dict(seed=5, **o)).img, int) for o in ({}, dict(scratches=1.)))
     same = (none == some).all(-1)
-    assert same.mean() > .5 and (one == two)[same].all() and not (one == two).all()
+    assert same.mean() > .5 and np.abs(one-two)[same].max() <= 1 and not (one == two).all()
 
 def test_wear_is_checked():
     plate = render(type='cn_blue', seed=1)

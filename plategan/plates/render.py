@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['FONTS', 'SCREWS', 'BLOCK', 'face_font', 'ink_of', 'strokes_of', 'pen_strokes', 'pen_ink', 'master', 'glyph',
            'heavier', 'ground', 'lines', 'plate_mask', 'draw_art', 'stamps', 'Plate', 'draw_look', 'is_script',
-           'relief', 'render', 'file_name', 'plan', 'read_numbers', 'render_folder']
+           'relief', 'render', 'file_name', 'plan', 'drawn_size', 'read_numbers', 'render_folder']
 
-# %% ../../nbs/11_plates.render.ipynb #9e4a55a2
+# %% ../../nbs/11_plates.render.ipynb #b032b358
 import csv, json, os, shutil, tomllib
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from inspect import signature
 from io import BytesIO, StringIO
 from itertools import groupby, islice
-from math import ceil, cos, pi, sin
+from math import ceil, cos, log2, pi, sin
 from pathlib import Path
 from statistics import NormalDist
 import numpy as np
@@ -77,7 +78,7 @@ def pen_ink(char, w, h, stroke, face='pen'):
         for x, y in p: d.ellipse([x-s/2, y-s/2, x+s/2, y+s/2], fill=255)
     return im.resize((round(w), round(h)), Image.BOX)
 
-# %% ../../nbs/11_plates.render.ipynb #5906f266
+# %% ../../nbs/11_plates.render.ipynb #4f0c28b1
 def _fitted(face, char, w, h, d, pen, narrow): # all in px
     "The ink to put `d` inside of a `w`×`h` box, and how far from its left edge"
     if strokes_of(face): return pen_ink(char, w, h, pen, face), 0
@@ -111,7 +112,7 @@ def glyph(
     narrow='1I', # Characters that are not stretched
 ) -> np.ndarray: # (h,w) bytes
     "How much of each pixel `char` covers"
-    k = 2.**ceil(np.log2(max(180, 2*px[1])/mm[1]))
+    k = 2**(ceil(2*log2(max(120, 2*px[1])/mm[1]))/2)
     im, pad = master(face, char, weight, *mm, round_, narrow, k)
     (w, h), kx, ky = px, mm[0]*k/px[0], mm[1]*k/px[1]
     nw, nh = ceil(w+at[0]), ceil(h+at[1])
@@ -306,30 +307,31 @@ def _tall(t): # mm
 
 def is_script(c): return ord(c) > 0x2e7f # Chinese, Korean: what has a face of its own
 
-# %% ../../nbs/11_plates.render.ipynb #fcc05fbd
-def _script(t, c, look, w, h):
+# %% ../../nbs/11_plates.render.ipynb #8ce4018f
+def _script(t, c, face, move, w, h):
     "Face, character and weight for a Chinese or Korean character: of the wanted face if it has it and the box is tall, else of the first of outlines"
-    known, move = strokes_of(look['script']), look['script_weight']
-    if known and c in known and h > 1.5*w: return look['script'], c, round((known['stroke'][c]+2*move)*min((w*h/4050)**.5, h/72), 2)
-    face = look['script'] if not known else next(o for o in t.script if not strokes_of(o))
+    known = strokes_of(face)
+    if known and c in known and h > 1.5*w: return face, c, round((known['stroke'][c]+2*move)*min((w*h/4050)**.5, h/72), 2)
+    if known: face = next(o for o in t.script if not strokes_of(o))
     return face, c, round((move+.6*('regular' in face))*min(1, h/90), 2)
 
-def _shape(t, c, look, w, h):
+@lru_cache(maxsize=16384)
+def _shape(t, c, face, script, move, stroke, soft, w, h): # The five in the middle are of the look
     "Face, character, weight, box and rounding to draw `c` in a box of `w`×`h` mm"
     small = min(1, h/90)
-    if is_script(c): return *_script(t, c, look, w, h), (w, h), round(.9*small, 2)
-    face = look['face'] if look['face'] in t.only.get(c, t.faces) else t.only[c][0]
+    if is_script(c): return *_script(t, c, script, move, w, h), (w, h), round(.9*small, 2)
+    if face not in t.only.get(c, t.faces): face = t.only[c][0]
     if c == '.': return t.faces[-1], c, 0., (w, h), .5
-    stroke = round(look['stroke']*(h/_tall(t))**.7, 2)
+    stroke = round(stroke*(h/_tall(t))**.7, 2)
     weight = stroke if strokes_of(face) else round(heavier(face, w, h, stroke), 2)
-    return face, c, weight, (w, h), round(look['round']*small, 2)
+    return face, c, weight, (w, h), round(soft*small, 2)
 
-# %% ../../nbs/11_plates.render.ipynb #a7f4fdf6
+# %% ../../nbs/11_plates.render.ipynb #4a81ab85
 def _place(a, chars, look, sx, sy, t, jitter, extra=None):
     "Lay `chars` (character, x, y, w, h in mm) into the coverage `a`, those in another ink into `extra`; their boxes in px"
-    boxes = []
+    boxes, pen = [], [look[o] for o in ('face', 'script', 'script_weight', 'stroke', 'round')]
     for (c, x, y, w, h), (jx, jy) in zip(chars, jitter):
-        *shape, mm, soft = _shape(t, c, look, round(w, 2), round(h, 2))
+        *shape, mm, soft = _shape(t, c, *pen, round(w, 2), round(h, 2))
         x, y, w, h = round((x+jx)*sx*2)/2, round((y+jy)*sy*2)/2, max(1, round(w*sx*2)/2), max(1, round(h*sy*2)/2)
         x, y = min(max(x, 0), a.shape[1]-w), min(max(y, 0), a.shape[0]-h)
         i, j = int(x), int(y)
@@ -340,17 +342,19 @@ def _place(a, chars, look, sx, sy, t, jitter, extra=None):
         boxes.append((c, x, y, x+w, y+h))
     return boxes
 
-# %% ../../nbs/11_plates.render.ipynb #f548c958
+# %% ../../nbs/11_plates.render.ipynb #1673a069
 def relief(
     a, # Coverage (h,w), 0 to 255
     light, # Direction the light comes from, radians; -pi/2 is from above
     depth=1, # Width of the edges, px
 ) -> np.ndarray: # (h,w) floats, positive where the edge faces the light
     "The light and dark edges of raised characters"
-    f, d = a.astype(np.float32), depth
-    g = np.zeros_like(f)
-    g[:, d:-d] = (f[:, :-2*d]-f[:, 2*d:])*(.5*cos(light))
-    g[d:-d] += (f[:-2*d]-f[2*d:])*(.5*sin(light))
+    f, d, g = a.astype(np.float32), depth, np.zeros(a.shape, np.float32)
+    np.subtract(f[:, :-2*d], f[:, 2*d:], out=g[:, d:-d])
+    g *= np.float32(.5*cos(light))
+    f *= np.float32(.5*sin(light))
+    g[d:-d] += f[:-2*d]
+    g[d:-d] -= f[2*d:]
     return g
 
 # %% ../../nbs/11_plates.render.ipynb #d74f4daa
@@ -382,7 +386,7 @@ def render(
     img = _paint(t, sz, a, look, extra, _between(a, t, number, sz, look['screw']))
     return Plate(img, number, t.name, boxes, corners, dict(look, radius=round(t.frame[2]*sy, 2)))
 
-# %% ../../nbs/11_plates.render.ipynb #5aab9a28
+# %% ../../nbs/11_plates.render.ipynb #adde4942
 def _below(a, t, gen, look, sx, sy, jitter, validity):
     "Lay the validity row, month · year, into `a`"
     text = validity or f'{gen.integers(1, 13):02d}.{gen.integers(24, 31):02d}'
@@ -406,18 +410,16 @@ def _between(a, t, number, sz, screw):
 
 def _paint(t, sz, a, look, extra, between):
     "Mix ground and ink by the coverage `a`, channel by channel, light the edges, lay the marks over"
-    if extra: edges = relief(np.maximum.reduce([a, *extra.values()]), look['light'], max(1, round(sz[1]/140)))
-    else: edges = relief(a, look['light'], max(1, round(sz[1]/140)))
+    edges = relief(np.maximum.reduce([a, *extra.values()]) if extra else a, look['light'], max(1, round(sz[1]/140)))
     edges *= .28*look['relief']
-    f, out = a*np.float32(1/255), []
-    for i, (base, tint) in enumerate(zip(ground(t, sz), look['ground'])):
+    f, out = a*np.float32(1/255), np.empty((3, *a.shape), np.float32)
+    for i, (p, base, tint) in enumerate(zip(out, ground(t, sz), look['ground'])):
         base = base*np.float32(look['gain']*(1+tint))
-        p = f*(np.float32(t.ink[i]*look['ink'])-base)
+        np.multiply(f, np.float32(t.ink[i]*look['ink'])-base, out=p)
         p += base
         for col, o in extra.items(): p += o*np.float32(1/255)*(np.float32(col[i]*look['ink'])-p)
         p += edges
-        out.append(Image.fromarray(p.clip(0, 255, out=p).astype(np.uint8)))
-    img = Image.merge('RGB', out)
+    img = Image.merge('RGB', [Image.fromarray(p) for p in out.clip(0, 255, out=out).astype(np.uint8)])
     for o, at in stamps(t, sz, look['screw'])+between: img.paste(o, at, o)
     return img
 
@@ -462,16 +464,15 @@ def plan(
         if unique: seen.add(text)
         yield i, text, t, reg
 
-# %% ../../nbs/11_plates.render.ipynb #4c645b00
+# %% ../../nbs/11_plates.render.ipynb #034c0ae2
 def _row(plate, i, t, region, seed):
     "The label of one plate as a dict"
-    def r(o): return [round(v, 2) for v in o]
+    def r(o): return np.asarray(o, float).round(2).tolist()
     row = dict(file=file_name(i, plate.text), text=plate.text, type=t.name, country=t.country, region=region, seed=seed,
-        corners=[r(o) for o in plate.corners.tolist()], width=plate.img.width, height=plate.img.height,
-        boxes=[[c, *r(b)] for c, *b in plate.boxes], params=plate.params)
-    if plate.params.get('view'): row['quads'] = [[r(p) for p in q] for q in plate.quads.tolist()]
+        corners=r(plate.corners), width=plate.img.width, height=plate.img.height,
+        boxes=[[o[0], *b] for o, b in zip(plate.boxes, r([o[1:] for o in plate.boxes]))], params=plate.params)
+    if plate.params.get('view'): row['quads'] = r(plate.quads)
     return row
-
 
 # %% ../../nbs/11_plates.render.ipynb #7badfef8
 def _rows_file(out, i): return out/'.rows'/f'{i//BLOCK:08d}.jsonl'
@@ -484,14 +485,26 @@ def _csv(rows):
     return buf.getvalue()
 
 
-# %% ../../nbs/11_plates.render.ipynb #eb844c75
+# %% ../../nbs/11_plates.render.ipynb #ce78520a
+def drawn_size(
+    t, # `PlateType`
+    view=None, # A function (plate, rng) -> plate, perhaps with a parameter `sz`
+) -> tuple: # (w, h) px
+    "How large to draw plates of type `t`: a pixel a mm, or a twentieth wider than what `view` makes of them"
+    wish = signature(view).parameters.get('sz') if view else None
+    if wish is None or wish.default in (None, wish.empty): return t.sz_mm
+    k = max(1.05*wish.default[0]/t.sz_mm[0], 32/t.sz_mm[1])
+    return round(k*t.sz_mm[0]), round(k*t.sz_mm[1])
+
+# %% ../../nbs/11_plates.render.ipynb #9126f6d7
 def _draw_block(block, out, seed, sz, vary, view, check):
     "Draw one block of the plan, and leave its rows beside"
-    rows, tmp = [], f'{out}/.{os.getpid()}.jpg'
+    rows, tmp, sizes = [], f'{out}/.{os.getpid()}.jpg', {t.name: sz or drawn_size(t, view) for _, _, t, _ in block}
     try:
         for i, text, t, region in block:
-            plate = render(text, t, rng(seed, 'plate', i), sz, vary=vary, check=False)
-            if view: plate = view(plate, rng(seed, 'view', i))
+            gen = rng(seed, 'plate', i)
+            plate = render(text, t, gen, sizes[t.name], vary=vary, check=False)
+            if view: plate = view(plate, gen)
             rows.append(_row(plate, i, t, region, seed))
             plate.img.save(buf := BytesIO(), 'jpeg', quality=95)
             with open(tmp, 'wb', 0) as f: f.write(buf.getbuffer())
@@ -590,7 +603,7 @@ def _one_number(text, types, check):
         return text, t
     raise ValueError(f'{text!r}: none of {", ".join(t.name for t in types)} has as many places')
 
-# %% ../../nbs/11_plates.render.ipynb #1fdf45de
+# %% ../../nbs/11_plates.render.ipynb #4b525ae4
 def render_folder(
     out, # Folder for pictures, labels.csv and labels.jsonl
     count:int=None, # How many plates; None: 100, or one for each given number
@@ -599,7 +612,7 @@ def render_folder(
     number=None, # A number, a list of them or the path of a CSV, used in turn; None: drawn
     region:str=None, # For drawn numbers
     seed:int=42, # The same seed gives the same files
-    sz:tuple=None, # (width, height) px of the drawn plates
+    sz:tuple=None, # (width, height) px of the drawn plates; None: what `drawn_size` says
     view=None, # A function (plate, rng) -> plate applied to each, such as `as_crop` of the next lesson
     vary:float=1., # How much looks differ
     n_workers:int=None, # Processes; None: all processors for more than 200 plates
@@ -613,7 +626,7 @@ def render_folder(
     numbers = [] if number is None else read_numbers(number, types, check)
     count = (len(numbers) or 100) if count is None else count
     if count < 1: raise ValueError(f'count is {count}: ask for at least one plate')
-    first = render(type=types[0], sz=sz)
+    first = render(type=types[0], sz=sz or drawn_size(types[0], view))
     if view: view(first, rng(seed)) # a wrong size or a wrong wish is told before anything is written
     if region and not any(region in regions(t) for t in types): draw_number(types[0], rng(seed), region)
     out.mkdir(parents=True, exist_ok=True)

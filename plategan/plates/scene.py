@@ -331,7 +331,7 @@ def scene(
     wear = {k: v for k, v in draw_wear(rng, wear).items() if k not in ('shadow', 'flash', 'ir')}
     return put_on(worn(plate, wear=wear), photo, corners, rng, tilt), name, bad
 
-# %% ../../nbs/14_plates.scene.ipynb #ef72691a
+# %% ../../nbs/14_plates.scene.ipynb #8a9c45b2
 PART = 20 # Scenes that one process draws at a time
 
 def numbered(
@@ -346,14 +346,16 @@ def _scene_rows(out, i): return out/'.rows'/f'{i//PART:08d}.jsonl'
 def _draw_part(part, out, seed, sz, wear, files, at, name_fn):
     "Draw one part of the plan, and leave its rows beside; the bad files met"
     rows, bad, tmp = [], {}, out/f'.{os.getpid()}.jpg'
-    for i, text, t, region in part:
-        o, back, skipped = scene(render(text, t, rng(seed, 'plate', i), check=False), rng(seed, 'scene', i), sz, files, wear, at)
-        row = dict(scene=i, **_row(o, i, t, region, seed))
-        row |= dict(file=f'{name_fn(o, i)}.jpg', background=back, quads=[[[round(v, 2) for v in p] for p in q] for q in o.quads.tolist()])
-        o.img.save(tmp, 'jpeg', quality=92)
-        os.replace(tmp, out/row['file'])
-        rows.append(row)
-        bad |= dict(skipped)
+    try:
+        for i, text, t, region in part:
+            o, back, skipped = scene(render(text, t, rng(seed, 'plate', i), check=False), rng(seed, 'scene', i), sz, files, wear, at)
+            row = dict(scene=i, **_row(o, i, t, region, seed))
+            row |= dict(file=f'{name_fn(o, i)}.jpg', background=back, quads=o.quads.astype(float).round(2).tolist())
+            o.img.save(tmp, 'jpeg', quality=92)
+            os.replace(tmp, out/row['file'])
+            rows.append(row)
+            bad |= dict(skipped)
+    finally: tmp.unlink(missing_ok=True)
     with atomic(_scene_rows(out, part[0][0])) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
     return bad
 
