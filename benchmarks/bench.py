@@ -120,6 +120,22 @@ def degrade_batch(n, tmp):
     def plain(): return [crappify(imgs[i % 64], 'second_order', key=i) for i in range(64*max(1, n//64))]
     return f'degrade on the {"GPU" if gpu else "CPU, one thread"}', ours, 'crappify, one process', plain
 
+@bench
+def degrade_cores(n, tmp):
+    "The same chain without a GPU: batches of 64 in memory, beside the files' engine from file to file, all processors on both sides"
+    import torch
+    from plategan.crappify import crappify_folder
+    from plategan.degrade import degrade
+    cores, n = os.cpu_count(), 64*max(1, n//64)
+    torch.set_num_threads(cores)
+    (tmp/'hr').mkdir()
+    imgs = [plain_plate(f'皖A{i:05d}', (192, 64)) for i in range(n)]
+    for i, o in enumerate(imgs): o.save(tmp/'hr'/f'{i:05d}.jpg', quality=95)
+    x = torch.stack([torch.from_numpy(np.array(o)).permute(2, 0, 1) for o in imgs[:64]]).float()/255
+    def ours(): return [degrade(x, 'second_order', i) for i in range(n//64)]
+    def plain(): return crappify_folder(tmp/'hr', new(tmp), 'second_order', n_workers=cores)
+    return f'degrade on the CPU, {cores} threads', ours, f"crappify_folder('second_order'), {cores} processes", plain
+
 def photographs(n, src):
     "`n` made photographs of 720 x 1160 px with CCPD names, plates where CCPD's mostly are; the boxes around the plates"
     from plategan.core import rng
