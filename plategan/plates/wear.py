@@ -144,7 +144,7 @@ def lose_paint(
     ink *= np.maximum(_share(cut('cloud'), .55*amount, .5, .7), _share(cut('fine'), .4*amount, .15, .9))
     return _cover(_cover(img, under, ink), (158, 157, 154), _share(cut('fine'), .03*amount, .04, .85))
 
-# %% ../../nbs/13_plates.wear.ipynb #304b713c
+# %% ../../nbs/13_plates.wear.ipynb #c9fc2e4f
 def bolts(plate) -> list: # (x, y) mm
     "Where the screws of a plate are; for a type that names none, two near the upper edge"
     w, h = plate_mm(plate)
@@ -164,17 +164,16 @@ def rust(
     spots, # (x, y) mm of what rusts
 ):
     "Rust round the screws, and runs of it"
-    h, w = sz = img.shape[1:]
-    x, y = ((np.arange(n, dtype=np.float32)+.5)*np.float32(l/n) for n, l in zip((w, h), mm))
-    a = np.zeros(sz, np.float32)
-    for (sx, sy), (r, run, thin, on) in zip(spots, rng.random((len(spots), 4)).tolist()):
-        if on > .35+.6*amount: continue
-        r, run, thin = 4+(3+9*r)*amount, (10+90*run)*amount, 1.5+3*thin
-        dx, dy = x-sx, (y-sy)[:, None]
-        np.maximum(a, np.exp(-(dy/r)**2)*np.exp(-(dx/r)**2), out=a)
-        np.maximum(a, np.exp(dy.clip(0)/-max(run, 1))*(dy > 0)*(.8*np.exp(-(dx/thin)**2)), out=a)
-    a *= min(6*amount, .5+.5*amount)
-    return _cover(img, (112, 60, 30), a*np.multiply(_piece('fine', rng, (w, h), mm), .6/255, dtype=np.float32)+a*np.float32(95/255))
+    h, w = img.shape[1:]
+    r, run, thin, on = rng.random((4, len(spots)))[..., None]
+    x, y = ((np.arange(n)+.5)*(l/n)-np.array(o)[:, None] for n, l, o in zip((w, h), mm, zip(*spots)))
+    r, run, thin = 4+(3+9*r)*amount, np.maximum((10+90*run)*amount, 1), 1.5+3*thin
+    across = np.concatenate([np.exp(-(x/r)**2), .8*np.exp(-(x/thin)**2)])
+    down = np.concatenate([np.exp(-(y/r)**2), np.exp(-y.clip(0)/run)*(y > 0)])
+    down *= np.concatenate([on, on]) <= .35+.6*amount
+    a = (down.T @ across).clip(0, 1)*min(6*amount, .5+.5*amount)
+    rough = np.multiply(_piece('fine', rng, (w, h), mm), .6/255, dtype=np.float32)+np.float32(95/255) # it never quite vanishes
+    return _cover(img, (112, 60, 30), rough*a.astype(np.float32))
 
 # %% ../../nbs/13_plates.wear.ipynb #4c09b2ba
 def _lines(rng, amount, mm):
