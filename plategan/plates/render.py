@@ -474,8 +474,8 @@ def _row(plate, i, t, region, seed):
     if plate.params.get('view'): row['quads'] = r(plate.quads)
     return row
 
-# %% ../../nbs/11_plates.render.ipynb #7badfef8
-def _rows_file(out, i): return out/'.rows'/f'{i//BLOCK:08d}.jsonl'
+# %% ../../nbs/11_plates.render.ipynb #b6e632aa
+def _rows_file(out, i, n=BLOCK): return out/'.rows'/f'{i//n:08d}.jsonl'
 def _short(row): return {k: v for k, v in row.items() if k not in ('boxes', 'quads', 'params')} # What labels.csv has of a row
 
 def _csv(rows):
@@ -483,7 +483,6 @@ def _csv(rows):
     buf = StringIO(newline='')
     if rows: csv.DictWriter(buf, list(_short(rows[0]))).writerows(map(_short, rows))
     return buf.getvalue()
-
 
 # %% ../../nbs/11_plates.render.ipynb #ce78520a
 def drawn_size(
@@ -528,7 +527,7 @@ def _settings(out, **kw):
     with atomic(f) as tmp: tmp.write_text(json.dumps(new, ensure_ascii=False, indent=1), encoding='utf-8')
 
 
-# %% ../../nbs/11_plates.render.ipynb #e9feed69
+# %% ../../nbs/11_plates.render.ipynb #29f7f84d
 def _lines(f):
     "The lines of a file, one at a time; none if there is no file"
     if f.exists():
@@ -536,32 +535,31 @@ def _lines(f):
 
 def _number(line): return int(line[line.index('"file": "')+9:].split('-', 1)[0])
 
-def _unfold(out):
+def _unfold(out, n=BLOCK, number=_number): # n: rows in a block; number: line -> which row it is
     "Take the rows of a finished run apart into blocks again, so that more can be added or lost pictures drawn"
-    for k, block in groupby(_lines(out/'labels.jsonl'), lambda l: _number(l)//BLOCK):
-        if not (f := _rows_file(out, k*BLOCK)).exists():
+    for k, block in groupby(_lines(out/'labels.jsonl'), lambda l: number(l)//n):
+        if not (f := _rows_file(out, k*n, n)).exists():
             with atomic(f) as tmp: tmp.write_text(''.join(block), encoding='utf-8')
 
-
-# %% ../../nbs/11_plates.render.ipynb #2d26cda5
+# %% ../../nbs/11_plates.render.ipynb #620c5e84
 def _done(out, block):
     "Has this block its rows, and all pictures that they name?"
     names = [json.loads(l)['file'] for l in _lines(_rows_file(out, block[0][0]))]
     return names[:len(block)] == [file_name(*o[:2]) for o in block] and all((out/n).exists() for n in names[:len(block)])
 
-def _block_texts(f, count):
+def _block_texts(f, count, n, number):
     "What block `f` gives to labels.jsonl and labels.csv; a block that reaches beyond `count`, or lost its .csv, is read line by line"
     short = f.with_suffix('.csv')
-    if (int(f.stem)+1)*BLOCK <= count and short.exists(): return f.read_bytes(), short.read_bytes()
-    lines = [l for l in _lines(f) if _number(l) < count]
+    if (int(f.stem)+1)*n <= count and short.exists(): return f.read_bytes(), short.read_bytes()
+    lines = [l for l in _lines(f) if number(l) < count]
     return ''.join(lines).encode(), _csv([json.loads(l) for l in lines]).encode()
 
-def _tables(out, count):
+def _tables(out, count, n=BLOCK, number=_number):
     "Write labels.jsonl and labels.csv from the rows of the blocks"
     head = b''
     with atomic(out/'labels.jsonl') as a, atomic(out/'labels.csv') as b, open(a, 'wb') as fa, open(b, 'wb') as fb:
         for f in sorted((out/'.rows').glob('[0-9]*.jsonl')):
-            long, short = _block_texts(f, count)
+            long, short = _block_texts(f, count, n, number)
             if long and not head:
                 head = ','.join(_short(json.loads(long[:long.index(b'\n')]))).encode()+b'\r\n'
                 fb.write(head)

@@ -6,16 +6,16 @@
 __all__ = ['ROOM', 'PART', 'made_street', 'place_light', 'place_grain', 'put_on', 'draw_place', 'fit_photo', 'pick_background',
            'scene', 'numbered', 'render_scenes']
 
-# %% ../../nbs/14_plates.scene.ipynb #21c8d3e8
-import csv, json, os, shutil
+# %% ../../nbs/14_plates.scene.ipynb #69cac11d
+import json, os
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 from math import ceil, cos, exp, log, sin, tan
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from ..core import as_pil, atomic, BadImage, each_file, find_images, n_cpus, open_image, rng
-from .render import file_name, Plate, plan, read_numbers, render, _lines, _name, _row, _settings
+from .render import file_name, Plate, plan, read_numbers, render, _lines, _name, _row, _rows_file, _settings, _tables, _unfold
 from .spec import draw_number, get_types, plate_types, regions
 from .warp import box_corners, homography, lay, move_points, moved_boxes, noise_field, PAINTS, picture, planes, Seen, soft_field
 from .wear import draw_wear, plate_mm, worn
@@ -331,7 +331,7 @@ def scene(
     wear = {k: v for k, v in draw_wear(rng, wear).items() if k not in ('shadow', 'flash', 'ir')}
     return put_on(worn(plate, wear=wear), photo, corners, rng, tilt), name, bad
 
-# %% ../../nbs/14_plates.scene.ipynb #8a9c45b2
+# %% ../../nbs/14_plates.scene.ipynb #8b240ddb
 PART = 20 # Scenes that one process draws at a time
 
 def numbered(
@@ -341,7 +341,7 @@ def numbered(
     "'00012-B_1234_ABC'"
     return file_name(i, plate.text)[:-4]
 
-def _scene_rows(out, i): return out/'.rows'/f'{i//PART:08d}.jsonl'
+def _scene_number(line): return int(line[line.index('"scene": ')+9:].split(',', 1)[0])
 
 def _draw_part(part, out, seed, sz, wear, files, at, name_fn):
     "Draw one part of the plan, and leave its rows beside; the bad files met"
@@ -356,36 +356,15 @@ def _draw_part(part, out, seed, sz, wear, files, at, name_fn):
             rows.append(row)
             bad |= dict(skipped)
     finally: tmp.unlink(missing_ok=True)
-    with atomic(_scene_rows(out, part[0][0])) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
+    with atomic(_rows_file(out, part[0][0], PART)) as f: f.write_text(''.join(json.dumps(r, ensure_ascii=False)+'\n' for r in rows), encoding='utf-8')
     return bad
 
-# %% ../../nbs/14_plates.scene.ipynb #a5b948f3
+# %% ../../nbs/14_plates.scene.ipynb #741ec353
 def _part_done(out, part):
-    rows = [json.loads(l) for l in _lines(_scene_rows(out, part[0][0]))][:len(part)]
+    rows = [json.loads(l) for l in _lines(_rows_file(out, part[0][0], PART))][:len(part)]
     return [(r['scene'], r['text']) for r in rows] == [o[:2] for o in part] and all((out/r['file']).exists() for r in rows)
 
-def _apart(out):
-    "The rows of a finished run as parts again"
-    for k, part in groupby(_lines(out/'labels.jsonl'), lambda l: json.loads(l)['scene']//PART):
-        if not (f := _scene_rows(out, k*PART)).exists():
-            with atomic(f) as tmp: tmp.write_text(''.join(part), encoding='utf-8')
-
-def _scene_tables(out, count):
-    "Write labels.jsonl and labels.csv from the rows of the parts"
-    table = None
-    with atomic(out/'labels.jsonl') as a, atomic(out/'labels.csv') as b, open(a, 'w', encoding='utf-8') as fa, open(b, 'w', encoding='utf-8', newline='') as fb:
-        for f in sorted((out/'.rows').glob('[0-9]*.jsonl')):
-            for line in _lines(f):
-                row = {k: v for k, v in json.loads(line).items() if k not in ('boxes', 'quads', 'params')}
-                if row['scene'] >= count: continue
-                if table is None:
-                    table = csv.DictWriter(fb, list(row))
-                    table.writeheader()
-                table.writerow(row)
-                fa.write(line)
-    shutil.rmtree(out/'.rows', ignore_errors=True)
-
-# %% ../../nbs/14_plates.scene.ipynb #86b67736
+# %% ../../nbs/14_plates.scene.ipynb #8507a096
 def render_scenes(
     out, # Folder for pictures, labels.csv and labels.jsonl
     count:int=None, # How many scenes; None: 100, or one for each given number
@@ -416,7 +395,7 @@ def render_scenes(
     out.mkdir(parents=True, exist_ok=True)
     _settings(out, types=[f'{o.name} {o.uid:08x}' for o in types], numbers=[o for o, _ in numbers], region=region, seed=seed, sz=sz, wear=wear,
         backgrounds=files and [str(n) for _, n in files], at=_name(at), names=_name(name_fn), unique=unique, balanced=balanced)
-    _apart(out)
+    _unfold(out, PART, _scene_number)
     jobs = plan(count, types, numbers, region, seed, unique, balanced)
     parts = (p for p in iter(lambda: list(islice(jobs, PART)), []) if not _part_done(out, p))
     if n_workers is None: n_workers = n_cpus() if count > 60 else 0
@@ -426,7 +405,7 @@ def render_scenes(
     for why in list(bad.values())[:10]: print(f'skipped {why}')
     if bad: print(f'{len(bad)} of {len(files)} backgrounds could not be used')
     if failed and not done and not list((out/'.rows').glob('*.jsonl')): raise ValueError(failed[0][1])
-    _scene_tables(out, count)
+    _tables(out, count, PART, _scene_number)
     return pd.read_csv(out/'labels.csv', dtype=dict(text=str, region=str), keep_default_na=False)
 
 def _part_name(part): return f'scenes {part[0][0]} to {part[-1][0]}'
