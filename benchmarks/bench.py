@@ -11,7 +11,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ['PYTHONWARNINGS'] = 'ignore'
 warnings.simplefilter('ignore')
 import numpy as np, plategan
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 FONTS = Path(plategan.__file__).parent/'fonts'
 benches = {}
@@ -68,14 +68,35 @@ def render_clean(n, tmp):
     def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(226, 70), n_workers=0)
     return 'render_folder, one process', ours, 'PIL text calls, resize and save', lambda: plain_files(n, tmp)
 
+def plain_photo(number, g, sz=(192, 64)):
+    "A plate as a first script would photograph it: drawn, dirt pasted on, warped by its corners onto a blurred ground, brightness, colour, blur and noise, each a call of Pillow or NumPy"
+    img, (w, h) = plain_plate(number), sz
+    dirt = Image.fromarray(g.integers(0, 90, (8, 24), np.uint8)).resize(img.size, Image.BICUBIC)
+    img.paste((140, 125, 100), mask=dirt)
+    to = np.array([(0, 0), (w, 0), (w, h), (0, h)]) + g.normal(0, .04, (4, 2))*sz
+    rows = []
+    for (x, y), (u, v) in zip(to, [(0, 0), (440, 0), (440, 140), (0, 140)]): rows += [(x, y, 1, 0, 0, 0, -u*x, -u*y, u), (0, 0, 0, x, y, 1, -v*x, -v*y, v)]
+    rows = np.array(rows)
+    plate = img.convert('RGBA').resize((220, 70), Image.BOX)
+    coef = np.linalg.solve(rows[:, :8], rows[:, 8]) * [.5, .5, .5, .5, .5, .5, 1, 1]
+    plate = plate.transform(sz, Image.PERSPECTIVE, coef.tolist(), Image.BILINEAR)
+    ground = Image.fromarray(g.integers(20, 200, (4, 8, 3), np.uint8)).resize(sz, Image.BICUBIC)
+    ground.paste(plate, (0, 0), plate)
+    ground = ImageEnhance.Color(ImageEnhance.Brightness(ground).enhance(g.uniform(.6, 1.4))).enhance(g.uniform(.7, 1.3))
+    ground = ground.filter(ImageFilter.BoxBlur(g.uniform(.3, 1)))
+    return Image.fromarray((np.asarray(ground, np.float32) + g.normal(0, 3, (h, w, 3))).clip(0, 255).astype(np.uint8))
+
 @bench
 def photographic(n, tmp):
-    "Plates drawn, worn, seen and lit as crops of 192 x 64 px, written with their labels, one process each"
+    "Plates drawn, worn, seen and lit as crops of 192 x 64 px, written with their labels, beside a plain chain of the same steps without labels; one process each"
     from plategan.plates.render import render_folder
     from plategan.plates.wear import as_photo
     turn = iter(range(99))
-    def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', sz=(226, 70), view=as_photo, n_workers=0)
-    return 'render_folder(view=as_photo), one process', ours, 'PIL text calls, resize and save', lambda: plain_files(n, tmp, (192, 64))
+    def ours(): return render_folder(tmp/f'ours{next(turn)}', count=n, type='cn_blue', view=as_photo, n_workers=0)
+    def plain():
+        out = new(tmp)
+        for i in range(n): plain_photo(f'皖A{i:05d}', np.random.default_rng(i)).save(out/f'{i}.jpg', quality=95)
+    return 'render_folder(view=as_photo), one process', ours, 'PIL text calls, dirt, warp, ground, light, blur, noise, save', plain
 
 def course_plates(n, tmp):
     "15 `n` plates of 192 x 64 px, as many as the course has where `n` is 200"

@@ -1,7 +1,8 @@
 """Ten thousand plates of each type, and a hundred thousand of one: do they break anything, repeat, lean to one side, fill the memory?
 
-    python runs/plates/run.py --work DIR [--n 10000] [--scale 100000] [TYPE ...]
-An interrupted run goes on. Writes types.csv (a row for each type; --n 0: not), scale.csv (speed and memory of small and large folders; --scale 0: not) and record.json here.
+    python runs/plates/run.py --work DIR [--n 10000] [--scale 100000] [--photos 20000] [TYPE ...]
+An interrupted run goes on. Writes here types.csv (a row for each type; --n 0: not), scale.csv (speed and memory of small and large folders; --scale 0: not),
+photos/scale.csv (the same for the whole photographic chain; --photos 0: not), and a record.json beside each.
 """
 import argparse, hashlib, resource, subprocess, sys, time
 from collections import Counter
@@ -61,25 +62,28 @@ def one_type(name, n):
     return dict(type=name, plates=n, different=len(set(texts)), illegal=len(bad), furthest_sd=round(farthest(name, texts), 2),
         same_bytes_in_another_process=again == digest.hexdigest(), plates_per_cpu_second=round(n/secs))
 
-def scale(work, counts):
+SETS = dict(scale=', sz=(226, 70)', photos=', view=as_photo') # What each table adds to `render_folder`
+
+def scale(work, counts, name='scale'):
     "Speed and memory of folders of different size, each in a process of its own"
-    code = ("import resource, sys, time\nfrom plategan.plates.render import render_folder\nt = time.time()\n"
-        "render_folder(sys.argv[1], int(sys.argv[2]), 'cn_blue', sz=(226, 70), seed=42)\n"
+    code = ("import resource, sys, time\nfrom plategan.plates.render import render_folder\nfrom plategan.plates.wear import as_photo\nt = time.time()\n"
+        f"render_folder(sys.argv[1], int(sys.argv[2]), 'cn_blue', seed=42{SETS[name]})\n"
         "print(time.time()-t, *(resource.getrusage(w).ru_maxrss/1024 for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))")
     rows = []
     for n in counts:
-        r = subprocess.run([sys.executable, '-c', code, str(work/f'scale{n}'), str(n)], capture_output=True, text=True, check=True)
+        r = subprocess.run([sys.executable, '-c', code, str(work/f'{name}{n}'), str(n)], capture_output=True, text=True, check=True)
         secs, own, worker = map(float, r.stdout.split()[-3:])
         rows.append(dict(plates=n, seconds=round(secs, 1), per_second=round(n/secs), processes=n_cpus(), MB_of_the_largest_process=round(max(own, worker))))
     return pd.DataFrame(rows)
 
 def main():
-    "Both tables"
+    "All tables"
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('types', nargs='*')
     ap.add_argument('--work', type=Path, required=True)
     ap.add_argument('--n', type=int, default=10_000)
     ap.add_argument('--scale', type=int, default=100_000)
+    ap.add_argument('--photos', type=int, default=20_000)
     ap.add_argument('--hash', help=argparse.SUPPRESS)
     a = ap.parse_args()
     if a.hash: return print(hashlib.sha1(b''.join(p.img.tobytes() for *_, p in drawn(a.hash, 200))).hexdigest())
@@ -92,6 +96,12 @@ def main():
         pd.DataFrame(rows).to_json(a.work/'types.jsonl', orient='records', lines=True)
     if rows: pd.DataFrame(rows).to_csv(HERE/'types.csv', index=False)
     if a.scale: scale(a.work, (1000, a.scale//10, a.scale)).to_csv(HERE/'scale.csv', index=False)
-    record(HERE, t, seed=SEED, peak_MB=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024))
+    facts = dict(seed=SEED, peak_MB=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024))
+    if a.n or a.scale: record(HERE, t, **facts)
+    if a.photos:
+        (HERE/'photos').mkdir(exist_ok=True)
+        t = time.time()
+        scale(a.work, (1000, a.photos//5, a.photos), 'photos').to_csv(HERE/'photos'/'scale.csv', index=False)
+        record(HERE/'photos', t, **facts)
 
 if __name__ == '__main__': main()
