@@ -25,7 +25,7 @@ def main():
     a = ap.parse_args()
     torch.set_num_threads(2)
     t = time.time()
-    readers = {k: Reader(READER.with_name(f), threshold=0) for k, f in {'judge': 'judge', 'reader': 'reader', 'trained on spoilt plates': 'default-reader'}.items()}
+    readers = {k: Reader(READER.with_name(f), threshold=0, bf16=False) for k, f in {'judge': 'judge', 'reader': 'reader', 'trained on spoilt plates': 'default-reader'}.items()}
     with tempfile.TemporaryDirectory() as d:
         table = benchmark(a.crops, {'default restorer': Restorer(device='cpu', bf16=False)}, readers, d, train=a.train, n=a.n, seed=SEED)
         for f in ('table.csv', 'table.md', 'chart.png'): shutil.copy(Path(d)/f, HERE/f)

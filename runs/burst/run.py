@@ -59,7 +59,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--n', type=int, default=150)
     n, t = ap.parse_args().n, time.time()
-    nets = Restorer(device='cpu', bf16=False), Reader(threshold=0)
+    nets = Restorer(device='cpu', bf16=False), Reader(threshold=0, bf16=False)
     rows = [o for r in ('C8', 'C9') for i in range(n) for o in lines(i, r, nets)]
     df = pd.DataFrame(rows, columns=['recipe', 'frames', 'method', 'right', 'confidence', 'weight'])
     table = table_of(df, n)

@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
     python runs/default/run.py crops eyes hand weights --work DIR
-`eyes` teaches a reader to read spoilt plates, `hand` to draw what it reads. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
+`eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -44,12 +44,12 @@ def as_reader(a, avg):
     r.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in avg.items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
     return r.eval()
 
-def eyes(a): fit(a, 'eyes', student(a, draws=False), (0, 0, 1., .5), a.eye_epochs, slice(a.eye_lr), 32, [load_weights(READER)])
+def eyes(a): fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epochs, slice(a.eye_lr), 32, [load_weights(READER)])
 
 def hand(a):
-    s = student(a)
+    s = student(a, part='hand')
     s.load_state_dict(state(a, 'eyes'))
-    fit(a, 'hand', s, (.06, .05, .15, .1), a.epochs, slice(.25*a.lr, a.lr), a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
+    fit(a, 'hand', s, (.05, 0, 0, .05), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
 
 def weights(a):
     "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"

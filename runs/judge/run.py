@@ -64,7 +64,7 @@ def figures(a):
     t, lines = time.time(), ['| crops | reader | n | exact, % | 95 % | without the first character, % |', '|---|---|---|---|---|---|']
     for folder in a.test:
         ims, labels = zip(*labelled(folder))
-        for name, r in dict(judge=Reader(a.weights, threshold=0), reader=Reader(threshold=0)).items():
+        for name, r in dict(judge=Reader(a.weights, threshold=0, bf16=False), reader=Reader(threshold=0, bf16=False)).items():
             texts = r.read(ims)[0]
             k, n, rest = sum(exact(texts, labels)), len(labels), sum(exact([o[1:] for o in texts], [o[1:] for o in labels]))
             lo, hi = wilson(k, n)

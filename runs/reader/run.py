@@ -73,13 +73,13 @@ def figures(a):
     "Tables of the two development sets and of rendered plates, a sheet of failures by seed, the record"
     start, rows, conf = time.time(), [], []
     torch.set_num_threads(2)
-    plain = Reader(a.weights, threshold=0)
+    plain = Reader(a.weights, threshold=0, bf16=False)
     ds = Crops(a.work/'valid', plain.model.codec)
     sets = {'rendered, recorded': ([ds[i][0].float()/255 for i in range(len(ds))], ds.texts, list(mix(a.types)))}
     for name, country in (('china_dev', 'cn'), ('indonesia_dev', 'id')):
         if a.data: sets[name] = (*real(a.data/name), [k for k in mix(a.types) if k.startswith(country)])
     for name, (imgs, labels, types) in sets.items():
-        for how, r in (('greedy', plain), ('grammar', Reader(plain.model, types=types, threshold=0))):
+        for how, r in (('greedy', plain), ('grammar', Reader(plain.model, types=types, threshold=0, bf16=False))):
             texts, probs = r.read(imgs)
             rows.append({'set': name, 'read': how, **score(texts, probs, labels, .5)})
             conf += [dict(set=name, read=how, there=y, read_as=x, times=k) for (y, x), k in confusions(texts, labels).most_common(40)]
