@@ -172,7 +172,7 @@ def _in_processes(fn, items, n, size):
     parts = iter(lambda: list(islice(items, size)), [])
     for o in (_forked if _may_fork() else _fresh)(fn, parts, n): yield from o
 
-# %% ../nbs/00_core.ipynb #533f8191
+# %% ../nbs/00_core.ipynb #6886432a
 THREADED = {'torch', 'cv2', 'jax', 'onnxruntime', 'tensorflow'} # They start threads that Python does not see
 
 def _may_fork():
@@ -186,9 +186,11 @@ def _fresh(fn, parts, n):
     yield from Parallel(n, return_as='generator', batch_size=1)(delayed(_some)(fn, o) for o in parts)
 
 def _begin(fn):
-    "In a copy: keep `fn`, leave Ctrl-C to the first process, and end when that does (`PR_SET_PDEATHSIG`)"
+    "In a copy: keep `fn`, calculate on one processor, leave Ctrl-C to the first process, and end when that does (`PR_SET_PDEATHSIG`)"
     import ctypes, signal
+    from threadpoolctl import threadpool_limits
     _begin.fn = fn
+    threadpool_limits(1, 'blas')
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -207,7 +209,7 @@ def _forked(fn, parts, n):
             todo.extend(pool.submit(_forked_some, o) for o in islice(parts, 1))
     finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/00_core.ipynb #f6105c9a
+# %% ../nbs/00_core.ipynb #fc9c53c1
 def each_file(
     fn, # Called with each item
     items, # What `find_images` gives, any list, or with `total` any iterator
@@ -217,6 +219,7 @@ def each_file(
     total:int=None, # How many items an iterator has about; it is then read as it is needed
 ) -> tuple: # (list of results, list of (item name, reason) that failed)
     "Do `fn` to each of `items`, in order, with a bar; one that raises ValueError is reported and skipped"
+    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
     if total is None: items = list(items)
     total, names, good, bad = len(items) if total is None else total, deque(), [], []
@@ -227,9 +230,10 @@ def each_file(
             yield o
     size = max(1, min(32, total//(8*max(n_workers, 1)))) # small jobs would cost more to hand over than to do
     outs = _in_processes(fn, feed(), n_workers, size) if n_workers > 1 else chain.from_iterable(_some(fn, [o]) for o in feed())
-    for res, why in tqdm(outs, total=total, desc=desc, delay=1, leave=False):
-        n = names.popleft()
-        good.append(res) if why is None else bad.append((n, why))
+    with threadpool_limits(1, 'blas'): # A plate's matrices are small: more threads only wait for each other
+        for res, why in tqdm(outs, total=total, desc=desc, delay=1, leave=False):
+            n = names.popleft()
+            good.append(res) if why is None else bad.append((n, why))
     for n, why in bad[:10]: print(f'skipped {why if n in why else f"{n}: {why}"}')
     if bad: print(f'{desc or "done"}: {len(good)} of {len(good)+len(bad)}, {len(bad)} skipped')
     return good, bad
