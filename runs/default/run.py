@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
-    python runs/default/run.py crops eyes hand weights --work DIR
-`eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
+    python runs/default/run.py crops front eyes hand weights --work DIR
+`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -9,17 +9,26 @@ from pathlib import Path
 import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from record import record
-from plategan.core import seed_all
+from plategan.core import atomic, seed_all
 from plategan.models.blocks import ms_image, n_params
 from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
-from plategan.restore.legible import SHARES, Student, legible_dls, legible_learner, sharp_crop, sharp_mix
+from plategan.models.redraw import Unsmear
+from plategan.restore.legible import SHARES, SMEARED, Student, learn_choice, legible_dls, legible_learner, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 
 def crops(a):
     make_crops(a.work/'valid', BLOCK, sharp_mix(), a.seed+1, SZ, a.workers, sharp_crop)
     make_crops(a.work/'train', a.n, sharp_mix(), a.seed, SZ, a.workers, sharp_crop)
+
+def front(a):
+    torch.set_num_threads(a.threads)
+    seed_all(a.seed)
+    dls, f = legible_dls(a.work/'train', a.work/'valid', load_weights(READER).codec, 32, seed=a.seed), Unsmear()
+    dls.train.after_batch.others = SMEARED
+    print(learn_choice(f, *spectra(f, dls, a.spectra), seed=a.seed))
+    with atomic(a.work/'front.pth') as tmp: torch.save(f.state_dict(), tmp)
 
 def fit(a, name, student, wgts, epochs, lr, bs, readers):
     "Train `student`, or go on where an interrupted training stopped; the state stays in `name`.pth"
@@ -32,7 +41,8 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
 
 def student(a, **kwargs):
     "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
-    s = Student(load_weights(a.eyes), **kwargs)
+    s = Student(load_weights(a.eyes), front=True, **kwargs)
+    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
     if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
     return s
 
@@ -48,13 +58,13 @@ def eyes(a): fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epoch
 
 def hand(a):
     s = student(a, part='hand')
-    s.load_state_dict(state(a, 'eyes'))
+    s.load_state_dict(state(a, 'eyes'), strict=False)
     fit(a, 'hand', s, (.05, 0, 0, .05), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
 
 def weights(a):
     "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"
     t, avg = time.time(), state(a, 'hand')
-    net = Student(load_weights(a.eyes)).g
+    net = student(a).g
     net.load_state_dict({k[2:]: v for k, v in avg.items() if k.startswith('g.')})
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
@@ -65,13 +75,14 @@ def weights(a):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('stages', nargs='+', choices=('crops', 'eyes', 'hand', 'weights'))
+    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'weights'))
     p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
     p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'), help='where the weights go')
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
     p.add_argument('--hand', type=Path, help='weights of a restorer whose hand learns on; default: a new one')
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
     p.add_argument('--n', type=int, default=32_000, help='training pictures')
+    p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--eye-epochs', type=int, default=16)
     p.add_argument('--epochs', type=int, default=16)
     p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
