@@ -35,7 +35,7 @@ def _waves(n, k, m, like): # (n,2k)
     t, f = torch.arange(n, device=like.device, dtype=like.dtype), torch.arange(k, device=like.device, dtype=like.dtype)*(2*math.pi/m)
     return torch.cat([(t[:, None]*f).cos(), (t[:, None]*f).sin()], 1)*(torch.sin(math.pi*t/(n-1))**2)[:, None]*(m/n)
 
-# %% ../../nbs/37_models.redraw.ipynb #d6814c07
+# %% ../../nbs/37_models.redraw.ipynb #1f5e33d3
 class Unsmear(nn.Module):
     "Undoes motion along the lines by the inverse filter that the spectrum asks for"
     def __init__(self, nf=96):
@@ -43,6 +43,7 @@ class Unsmear(nn.Module):
         none = F.one_hot(torch.tensor(TAPS//2), TAPS).float()
         self.register_buffer('filters', torch.stack([none, *(inverse_filter(l, o) for l in LENGTHS for o in NOISES)]), persistent=False)
         self.choose = nn.Sequential(nn.Linear(97+33, nf), nn.ReLU(), nn.Linear(nf, nf), nn.ReLU(), nn.Linear(nf, len(self.filters)))
+        self.need = nn.Sequential(nn.Linear(97+33, 32), nn.ReLU(), nn.Linear(32, 1))
 
     def spectrum(self, x): # (b,3,h,w) -> (b,97+33)
         "Logarithms of the power of each frequency, along the lines and along the columns"
@@ -54,12 +55,19 @@ class Unsmear(nn.Module):
             out.append(((p[..., :k]+p[..., k:]).mean(1)+1e-3).log()*.4)
         return torch.cat(out, 1)
 
-    def forward(self, x):
-        if not torch.is_autocast_enabled(x.device.type): return self._undo(x)
-        with torch.autocast(x.device.type, enabled=False): return self._undo(x.float()) # Eight bits are too few for a quotient
+    def both(self, x): # -> (b,3,h,w), (b,1,1,1): whether to draw
+        "`x` without its smear, and whether it needs a hand"
+        if not torch.is_autocast_enabled(x.device.type): return self._both(x)
+        with torch.autocast(x.device.type, enabled=False): return self._both(x.float()) # Eight bits are too few for a quotient
 
-    def _undo(self, x):
-        k, w, h = self.filters[self.choose(self.spectrum(x)).argmax(-1)], x.shape[-1], TAPS//2
+    def forward(self, x): return self.both(x)[0]
+
+    def _both(self, x):
+        s = self.spectrum(x)
+        return self._undo(x, s), (self.need(s) > 0)[..., None, None]
+
+    def _undo(self, x, s):
+        k, w, h = self.filters[self.choose(s).argmax(-1)], x.shape[-1], TAPS//2
         i = torch.arange(w+2*h, device=x.device)[:, None]-torch.arange(w, device=x.device)
         m = k[:, i.clamp(0, TAPS-1)]*((i >= 0) & (i < TAPS)) # each line times this matrix is the line filtered
         return F.pad(x, (h, h, 0, 0), mode='replicate')@m[:, None]
@@ -70,18 +78,22 @@ LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
 # %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #c7be80d0
+# %% ../../nbs/37_models.redraw.ipynb #522a6017
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
     norm, mult = 'none: [0,1] in, [0,1] out', 64
     def __init__(self, body, nf, up=(96,80), edges=48, front=False):
         super().__init__()
         (_, b, c, d), (u, v) = nf, up
-        self.front, self.trunk = Unsmear() if front else nn.Identity(), body
+        self.front, self.trunk = Unsmear() if front else None, body
         self.d3 = nn.Sequential(*norm_conv(d+c, u, 1), NormResidual(u))
         self.d2 = nn.Sequential(*norm_conv(u+b, v, 1), NormResidual(v))
         self.enc = nn.Sequential(nn.PixelUnshuffle(4), *norm_conv(48, edges), NormResidual(edges))
         self.out = nn.Sequential(*norm_conv(v+edges, v), NormResidual(v), NormResidual(v), zero_(nn.Conv2d(v, 48, 3, padding=1)), nn.PixelShuffle(4))
+
+    def undone(self, x): # -> (b,3,h,w), (b,1,1,1)
+        "`x` without its smear, and whether the hand is needed"
+        return self.front.both(x) if self.front else (x, x.new_ones(len(x), 1, 1, 1, dtype=torch.bool))
 
     def see(self, x): # (b,3,h,w), h and w divide by 64 -> three maps
         "What the eyes see of `x`"
@@ -103,8 +115,8 @@ class Redraw(nn.Module):
 
     def forward(self, x):
         h, w = x.shape[-2:]
-        x = self.front(pad_to(x, self.mult))
-        return self.draw(x, self.rise(*self.see(x)))[..., :h, :w]
+        x, need = self.undone(pad_to(x, self.mult))
+        return torch.where(need, self.draw(x, self.rise(*self.see(x))), x)[..., :h, :w]
 
 # %% ../../nbs/37_models.redraw.ipynb #d4359a02
 @built

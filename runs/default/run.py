@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
-    python runs/default/run.py crops front eyes hand weights --work DIR
-`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
+    python runs/default/run.py crops front eyes hand need weights --work DIR
+`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, and `need` learns when it should. An interrupted run goes on: `crops` at the next thousand, the others after the last epoch.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -14,7 +14,7 @@ from plategan.models.blocks import ms_image, n_params
 from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
 from plategan.models.redraw import Unsmear
-from plategan.restore.legible import SHARES, SMEARED, Student, learn_choice, legible_dls, legible_learner, sharp_crop, sharp_mix, spectra
+from plategan.restore.legible import GATED, SHARES, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 
@@ -42,7 +42,7 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
 def student(a, **kwargs):
     "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
     s = Student(load_weights(a.eyes), front=True, **kwargs)
-    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
+    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True), strict=False)
     if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
     return s
 
@@ -61,11 +61,24 @@ def hand(a):
     s.load_state_dict(state(a, 'eyes'), strict=False)
     fit(a, 'hand', s, (.05, 0, 0, .05), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
 
+def need(a):
+    "Ask two readers which pictures the hand helps"
+    torch.set_num_threads(a.threads)
+    seed_all(a.seed)
+    s = student(a, part='hand')
+    s.load_state_dict(state(a, 'hand'), strict=False)
+    readers = [load_weights(READER), as_reader(a, state(a, 'eyes'))]
+    dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, 32, seed=a.seed)
+    dls.train.after_batch.others = GATED
+    print(learn_need(s.g.front, *gains(s.eval().g, [r.eval() for r in readers], dls, a.asked), margin=a.margin, seed=a.seed))
+    with atomic(a.work/'need.pth') as tmp: torch.save(s.g.front.state_dict(), tmp)
+
 def weights(a):
     "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"
     t, avg = time.time(), state(a, 'hand')
     net = student(a).g
-    net.load_state_dict({k[2:]: v for k, v in avg.items() if k.startswith('g.')})
+    net.load_state_dict({k[2:]: v for k, v in avg.items() if k.startswith('g.')}, strict=False)
+    net.front.load_state_dict(torch.load(a.work/'need.pth', weights_only=True))
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
@@ -75,7 +88,7 @@ def weights(a):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'weights'))
+    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'need', 'weights'))
     p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
     p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'), help='where the weights go')
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
@@ -83,6 +96,8 @@ def main():
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
     p.add_argument('--n', type=int, default=32_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
+    p.add_argument('--asked', type=int, default=8_000, help='pictures that `need` learns from')
+    p.add_argument('--margin', type=float, default=.1, help='what drawing has to win, in the logarithm of probability a character')
     p.add_argument('--eye-epochs', type=int, default=16)
     p.add_argument('--epochs', type=int, default=16)
     p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
