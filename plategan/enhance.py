@@ -122,9 +122,20 @@ def _tiled(self:Restorer, im:Image.Image, tile:int=768, margin:int=128) -> Image
         out.paste(res.crop((x-left, y-top, right-left, bottom-top)), (x, y))
     return out
 
-# %% ../nbs/81_enhance.ipynb #85ec3c41
+# %% ../nbs/81_enhance.ipynb #441b2ccb
 def _resized(im, sz): return im if im.size == tuple(sz) else im.resize(sz, Image.BICUBIC)
 
+@patch
+def _is_tall(self:Restorer, sz, most:float=2.5) -> bool:
+    "Is `sz` of a plate's form, too high for a network that undoes motion, whose lengths are those of its height?"
+    return getattr(self.model, 'front', None) is not None and sz[1] > most*self.h and 2 <= sz[0]/sz[1] <= 8
+
+def _laid_over(im, small, out):
+    "What became of `small` in `out`, as a change of the larger `im`"
+    a, b, c = (np.asarray(_resized(o, im.size), np.int16) for o in (im, small, out))
+    return Image.fromarray((a+c-b).clip(0, 255).astype(np.uint8))
+
+# %% ../nbs/81_enhance.ipynb #00f94699
 @patch
 def __call__(self:Restorer,
     imgs, # A picture, or a list of them
@@ -135,7 +146,11 @@ def __call__(self:Restorer,
     if not isinstance(imgs, (list, tuple)): return self([imgs], scale, height)[0]
     imgs, outs, groups = [as_pil(o) for o in imgs], [None]*len(imgs), {}
     sizes = [working_size(o.size, self.h, scale=scale, height=height) for o in imgs]
-    for i, ((w, h), _) in enumerate(sizes): groups.setdefault((-(-w//8), -(-h//8), w*h > 768*768), []).append(i)
+    tall = {i: _resized(o, (round(o.width*self.h/o.height), self.h)) for i, o in enumerate(imgs) if self._is_tall(o.size)}
+    if tall:
+        for i, o in zip(tall, self(list(tall.values()))): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
+    sizes = {i: o for i, o in enumerate(sizes) if i not in tall}
+    for i, ((w, h), _) in sizes.items(): groups.setdefault((-(-w//8), -(-h//8), w*h > 768*768), []).append(i)
     for (*_, large), idxs in groups.items():
         for k in range(0, len(idxs), self.bs):
             part = idxs[k:k+self.bs]

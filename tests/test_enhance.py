@@ -40,6 +40,18 @@ def plates(): return [render(t, sz=(220, 70)).img for t in ('皖A12345', '苏E24
 
 # --- Sizes
 
+def test_a_tall_plate_is_restored_by_what_changes_at_the_height_of_the_training():
+    from plategan.camera import motion_blur
+    from plategan.plates.warp import as_crop
+    r, plate = Restorer(device='cpu', bf16=False), as_crop(render('皖A12345', sz=(620, 200)), rng(4), (600, 200), strength=.5).img
+    moved = motion_blur(plate, length=.05)
+    def mean(a, b): return np.abs(np.asarray(a, int)-np.asarray(b)).mean()
+    assert r(plate).tobytes() == plate.tobytes()                                  # sharp: not a byte
+    assert mean(r(moved), plate) < .75*mean(moved, plate)                         # moved by 30 px, more than any filter undoes
+    alone, asked = r(moved), r([plate, moved], height=100)
+    assert alone.size == (600, 200) and [o.size for o in asked] == [(300, 100)]*2
+    assert r([moved, noise((94, 24))])[0].tobytes() == alone.tobytes()
+
 @pytest.mark.parametrize('sz,asked,at,back', [((48, 16), {}, (192, 64), (192, 64)), ((520, 110), {}, (303, 64), (520, 110)),
     ((48, 16), dict(scale=2), (192, 64), (96, 32)), ((94, 24), dict(height=96), (251, 64), (376, 96)), ((300, 400), {}, (300, 400), (300, 400)),
     ((300, 400), dict(scale=2), (600, 800), (600, 800)), ((300, 400), dict(scale=.5), (300, 400), (150, 200)), ((1, 1), {}, (64, 64), (64, 64))])
