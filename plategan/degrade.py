@@ -383,7 +383,7 @@ def _do(c, name, on, vals, gen):
     return replace(c, x=c.x.index_copy(0, _put(i, c.x, torch.long), part.x))
 
 
-# %% ../nbs/24_degrade.ipynb #3757ddac
+# %% ../nbs/24_degrade.ipynb #fbb4dc5d
 CHUNK = 16 # Pictures at a time on a CPU, so that its caches hold them
 
 @torch.no_grad()
@@ -396,6 +396,7 @@ def degrade(
 ) -> torch.Tensor: # As `x`
     "`x` damaged by `recipe`, each picture with numbers of its own, and brought back to its size by bicubic"
     if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point(): raise ValueError(f'expected floats (n,3,h,w) in [0,1], got {x.dtype} {tuple(x.shape)}')
+    if keys is not None and len(keys) != len(x): raise ValueError(f'{len(keys)} keys for {len(x)} pictures: expected one for each')
     r, gen, (H, W) = get_recipe(recipe), None, x.shape[2:]
     if drawn is None and keys is not None: drawn = stack_draws(r, [r.draw(rng(42 if seed is None else seed, k)) for k in keys])
     if drawn is None:

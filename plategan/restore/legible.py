@@ -6,13 +6,14 @@ Docs: https://plategan.github.io/plategan/restore.legible.html.md"""
 
 # %% auto #0
 __all__ = ['SHARES', 'CARS', 'SIGNS', 'READABLE', 'CELLS', 'HOW', 'FLAT', 'CAMERA', 'PLAIN', 'SMEARED', 'PARTS', 'GATED',
-           'sharp_mix', 'often', 'sign_map', 'readable', 'sharp_crop', 'bent', 'Spoil', 'legible_dls', 'filter_errors',
-           'spectra', 'learn_choice', 'glimpse', 'LegibleLoss', 'Student', 'student_splitter', 'ReadBy',
-           'legible_learner', 'gains', 'learn_need']
+           'sharp_mix', 'often', 'sign_map', 'readable', 'sharp_crop', 'mean_glyphs', 'bent', 'veiled', 'Spoil',
+           'legible_dls', 'filter_errors', 'spectra', 'learn_choice', 'glimpse', 'LegibleLoss', 'Student',
+           'student_splitter', 'ReadBy', 'legible_learner', 'gains', 'learn_need']
 
-# %% ../../nbs/64_restore.legible.ipynb #2bf28292
+# %% ../../nbs/64_restore.legible.ipynb #9d3f5a6d
 import copy, math, numpy as np, torch, torch.nn.functional as F
 from collections import Counter
+from PIL import Image
 from torch import nn
 from fastai.vision.all import DataLoader, DataLoaders, ItemTransform, Learner, Metric, default_device, trainable_params
 from ..camera import add_noise, defocus, denoise, gaussian_blur, jpeg, motion_blur, sharpen, shrink
@@ -21,7 +22,8 @@ from ..crappify import SEED, OneOf, Recipe, get_recipe, step
 from ..degrade import degrade
 from ..models.blocks import fast_bf16
 from ..models.reader import ctc_loss, reading_view, text_loss
-from ..models.redraw import TAPS, from_reader
+from ..models.redraw import GLYPH, TAPS, from_reader
+from ..plates.render import render
 from ..plates.spec import TYPES, alphabet, regions
 from ..plates.warp import as_crop
 from ..reader import Average, Crops, bend, loose_plate, read_right, some_region, weigh
@@ -54,26 +56,29 @@ def often(
     p = np.array([CARS[r] for r in rs], float)
     return str(rs[gen.choice(len(rs), p=p/p.sum())])
 
-# %% ../../nbs/64_restore.legible.ipynb #7268548f
+# %% ../../nbs/64_restore.legible.ipynb #a05781b0
 SIGNS = alphabet() # The characters of all countries
 
 def sign_map(
     plate, # A `Plate`
     sz, # (w, h) of its picture
     step:int=4, # Lines of the picture for one of the map
-) -> np.ndarray: # (h/step,w) bytes: 1 + place in `SIGNS`, or 0
-    "Which character stands where"
-    m, num = np.zeros((sz[1]//step, sz[0]), np.uint8), {c: i+1 for i, c in enumerate(SIGNS)}
+) -> np.ndarray: # (h/step,w,5) bytes: 1 + place in `SIGNS`, or 0; how far across and down the character, of 255; its width and height, px
+    "Which character stands where, and which part of it"
+    m, num = np.zeros((sz[1]//step, sz[0], 5), np.uint8), {c: i+1 for i, c in enumerate(SIGNS)}
     for (c, *_), ((ax, ay), (bx, by), (cx, cy), (dx, dy)) in zip(plate.boxes, plate.quads):
         if c not in num: continue
         up, down = (ay+by)/2, (cy+dy)/2
         for y in range(max(0, round(min(ay, by)/step)), min(len(m), round(max(cy, dy)/step))):
             k = ((y+.5)*step-up)/max(1, down-up)
-            l, r = round(ax+(dx-ax)*k), round(bx+(cx-bx)*k)
-            m[y, max(0, l):max(0, min(sz[0], r))] = num[c]
+            l, r = ax+(dx-ax)*k, bx+(cx-bx)*k
+            a, b = max(0, round(l)), max(0, min(sz[0], round(r)))
+            across = (np.arange(a, b)+.5-l)/max(1, r-l)
+            m[y, a:b, 0] = num[c]
+            for j, o in enumerate((across*255, k*255, r-l, down-up), 1): m[y, a:b, j] = np.clip(o, 0, 255)
     return m
 
-# %% ../../nbs/64_restore.legible.ipynb #a1825c8a
+# %% ../../nbs/64_restore.legible.ipynb #2ff2404f
 READABLE = 'cn', 'id' # Countries whose plates of one row the reader in the package has learnt
 CELLS = 36, 12 # Of the map, across and down
 
@@ -97,7 +102,7 @@ def sharp_crop(
     types, # Names of types -> how often
     seed:int=42,
     sz=(240, 80), # Width, height
-) -> tuple: # (bytes (h,w,3), number or '', name of the type, bytes (12,36): see `sign_map`)
+) -> tuple: # (bytes (h,w,3), number or '', name of the type, bytes (12,36,5): see `sign_map`)
     "Picture `i` of a training set: a crop, or a part of one, or several, without a lens's softness"
     gen = rng(seed, 'sharp', i)
     a, text, name, m = _one(gen, i, types, seed, sz)
@@ -107,6 +112,36 @@ def sharp_crop(
     while a.shape[1] < sz[0]: a, m = (np.concatenate(o, 1) for o in zip((a, m), _one(gen, i, types, seed, sz)[::3]))
     x, y = (((np.arange(n)+.5)*full/n).astype(int) for n, full in zip(CELLS, (sz[0], len(m))))
     return a[:, :sz[0]], text, name, m[y][:, x]
+
+# %% ../../nbs/64_restore.legible.ipynb #013f099d
+def _inked(a, box):
+    "The character in `box` of `a`, grey, at the atlas's size: ink 1, ground 0"
+    x0, y0, x1, y1 = box
+    ground = np.median(np.concatenate([a[y0:y1, max(0, x0-3):max(1, x0-1)].ravel(), a[y0:y1, x1+1:x1+3].ravel()]))
+    cut = a[y0:y1, x0:x1].astype(np.float32)-ground
+    ink = np.percentile(cut, 90) if np.percentile(cut, 90) > -np.percentile(cut, 10) else np.percentile(cut, 10)
+    return np.asarray(Image.fromarray((cut/(ink or 1)).clip(0, 1)).resize(GLYPH, Image.BICUBIC)).clip(0, 1)
+
+def mean_glyphs(
+    n:int=4000, # Plates
+    types=None, # Names of types -> how often; default: `sharp_mix()`
+    seed:int=42,
+    h:int=90, # Height of a plate, px
+) -> torch.Tensor: # (1+len(SIGNS), 28, 20) in [0,1]
+    "The mean shape of each character on rendered plates"
+    types = types or sharp_mix()
+    names, share, total, count = list(types), np.array(list(types.values())), np.zeros((len(SIGNS)+1, *GLYPH[::-1])), np.zeros(len(SIGNS)+1)
+    for i in range(n):
+        gen = rng(seed, 'glyphs', i)
+        t = TYPES[names[gen.choice(len(names), p=share/share.sum())]]
+        plate = render(None, t, gen, sz=(round(h*t.sz_mm[0]/t.sz_mm[1]), h))
+        a = np.asarray(plate.img.convert('L'))
+        for c, *box in plate.boxes:
+            x0, y0, x1, y1 = map(round, box)
+            if c not in SIGNS or x1-x0 < 2 or y1-y0 < 2: continue
+            k = SIGNS.index(c)+1
+            total[k], count[k] = total[k]+_inked(a, (x0, y0, x1, y1)), count[k]+1
+    return torch.tensor(total/count.clip(1)[:, None, None], dtype=torch.float32)
 
 # %% ../../nbs/64_restore.legible.ipynb #1bf9cd87
 HOW, FLAT = OneOf(('area', 'bilinear', 'bicubic'), (.5, .25, .25)), (-4., 4.)
@@ -137,10 +172,10 @@ def _plain():
 
 PLAIN = tuple((p, Recipe(k, [*CAMERA, *steps])) for p, k, steps in _plain()) # How often, recipe
 
-# %% ../../nbs/64_restore.legible.ipynb #2ec7ddf9
+# %% ../../nbs/64_restore.legible.ipynb #906d828e
 def bent(
     x, # (b,3,h,w)
-    cells=None, # (b,m,n) maps of the same pictures
+    cells=None, # (b,m,n,5) maps of the same pictures
     strength:float=.8, # See `bend`
 ) -> tuple: # (x, cells)
     "Pictures and maps in another frame, bent alike"
@@ -151,15 +186,38 @@ def bent(
     x = F.grid_sample(x, g, padding_mode='border', align_corners=False)
     if cells is None: return x, None
     ys, xs = (((torch.arange(n, device=x.device)+.5)*full/n).long() for n, full in zip(cells.shape[1:], (h, w)))
-    return x, F.grid_sample(cells[:, None].float(), g[:, ys][:, :, xs], mode='nearest', align_corners=False)[:, 0].to(cells.dtype)
+    maps = F.grid_sample(cells.permute(0, 3, 1, 2).float(), g[:, ys][:, :, xs], mode='nearest', align_corners=False).permute(0, 2, 3, 1)
+    maps[..., 3:] = 0 # How large the characters are now is not known
+    return x, maps.to(cells.dtype)
 
-# %% ../../nbs/64_restore.legible.ipynb #9a62f9c0
+# %% ../../nbs/64_restore.legible.ipynb #17e8898b
+def veiled(
+    x, # (b,3,h,w) in [0,1]
+    share:float=.8, # Of the pictures
+    least:float=.45, # Contrast that is left
+):
+    "Some pictures with less contrast, in the light of a haze that may be dark or bright"
+    a = torch.where(torch.rand(len(x), device=x.device) < share, least+(1-least)*torch.rand(len(x), device=x.device), 1.).view(-1, 1, 1, 1)
+    haze = .9*torch.rand(len(x), 1, 1, 1, device=x.device)+.2*(torch.rand(len(x), 3, 1, 1, device=x.device)-.5)
+    return (a*x+(1-a)*haze).clamp(0, 1)
+
+# %% ../../nbs/64_restore.legible.ipynb #610bf973
+def _in_shares(m, x):
+    "Maps (b,m,n,5) of `x`: how far across and down in [0,1], and how much of its character a cell is; 0 where that is not known"
+    m = m.float()
+    cell = m.new_tensor([x.shape[-1]/m.shape[2], x.shape[-2]/m.shape[1]])
+    return torch.cat([m[..., :1], m[..., 1:3]/255, cell*(m[..., 3:] > 0)/m[..., 3:].clamp(min=1)], -1)
+
 class Spoil(ItemTransform):
     "Batches (bytes (b,3,h,w), ...) -> (lq, gt, ...), floats (b,3,*sz) in [0,1]"
-    heights = 48, 64, 64, 80, 80 # At which the damage is done, px
+    heights, shapes = (48, 64, 64, 80, 80), (1.9, 3.6) # At which the damage is done, px; width over height, from and to
     def __init__(self, recipe='wide', sz=(192, 64), seed=None, others=PLAIN): self.recipe, self.sz, self.seed, self.others = recipe, tuple(sz), seed, others
     def _to(self, x, h, w): return x if x.shape[-2:] == (h, w) else F.interpolate(x, (h, w), mode='bicubic', antialias=True).clamp(0, 1)
-    def _lot(self, n): return int(torch.randint(n, ()))
+    def _sized(self, x):
+        "`x` as large as its damage shall see it"
+        at, (a, b) = self.heights[int(torch.randint(len(self.heights), ()))], self.shapes
+        return self._to(x, at, round(at*float(a+(b-a)*torch.rand(()))))
+
     def _spoilt(self, x):
         "A third of `x` by the recipe, mostly after what the camera does, two thirds by one of the others each"
         a, b = len(x)//3, 2*len(x)//3
@@ -170,7 +228,8 @@ class Spoil(ItemTransform):
         return torch.cat([degrade(o, r) for o, r in parts if len(o)])
 
     def _another(self, x, *more):
-        "Half of the pictures bent with their maps, a fifth with other strokes"
+        "All behind their veil, half of the pictures bent with their maps, a fifth with other strokes"
+        x = veiled(x)
         half, some = (torch.rand(len(x), device=x.device) < p for p in (.5, .2))
         if half.any():
             maps = more[1][half] if len(more) > 1 else None
@@ -183,12 +242,11 @@ class Spoil(ItemTransform):
         x, *more = o
         x, (w, h), still = x.float()/255, self.sz, self.seed is not None
         if not still: x, *more = self._another(x, *more)
-        at = x.shape[-2] if still else self.heights[self._lot(len(self.heights))]
-        at = self._to(x, at, round(at*x.shape[-1]/x.shape[-2]))
+        at = x if still else self._sized(x)
         lq = degrade(at, self.recipe, self.seed) if still or not self.others else self._spoilt(at)
-        return self._to(lq.clamp(0, 1), h, w), self._to(x, h, w), *more
+        return self._to(lq.clamp(0, 1), h, w), self._to(x, h, w), *(_in_shares(o, x) if o.ndim == 4 else o for o in more)
 
-# %% ../../nbs/64_restore.legible.ipynb #d1a509b7
+# %% ../../nbs/64_restore.legible.ipynb #85d15ec2
 def legible_dls(
     train, valid, # Folders made by `make_crops(draw=sharp_crop)`
     codec, # Of the reader
@@ -198,7 +256,7 @@ def legible_dls(
     n_epoch:int=None, # Pictures in an epoch, drawn anew each time; default: all
     seed:int=42, # Of that draw, and of the damage done to the validation pictures
     device=None,
-) -> DataLoaders: # Batches of (lq, gt, numbers (b,l), zeros where there is none, maps (b,12,36))
+) -> DataLoaders: # Batches of (lq, gt, numbers (b,l), zeros where there is none, maps (b,12,36,5))
     "Training and validation data for a restorer that shall be read"
     ds, gen = Crops(train, codec), rng(seed, 'epochs')
     n = min(n_epoch or len(ds), len(ds))
@@ -209,14 +267,14 @@ def legible_dls(
     dls.n_inp = 1 # The network gets lq; the others are the loss's
     return dls
 
-# %% ../../nbs/64_restore.legible.ipynb #66b44273
+# %% ../../nbs/64_restore.legible.ipynb #f79cfefc
 def _grey(x, every): return (x[:, :, ::every]*x.new_tensor([.299, .587, .114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 @torch.inference_mode()
 def filter_errors(
     front, # An `Unsmear`
     lq, gt, # (b,3,h,w) in [0,1]
-    cells, # Maps of characters
+    cells, # Maps of characters, (b,m,n,5)
     every:int=4, # Only one line in so many is looked at
 ): # (b,filters), as shares of the target's contrast
     "How far each filter leaves `lq` from `gt`; pixels of characters count twice"
@@ -224,7 +282,7 @@ def filter_errors(
     n = a.shape[-1]+2*TAPS
     waves = torch.fft.rfft(F.pad(a, (h, h, 0, 0), mode='replicate'), n)*torch.fft.rfft(front.filters, n)[None, :, None]
     outs = torch.fft.irfft(waves, n)[..., TAPS-1:TAPS-1+a.shape[-1]]
-    w = 1+F.interpolate((cells > 0).float()[:, None], gt.shape[-2:])[:, :, ::every]
+    w = 1+F.interpolate((cells[..., 0] > 0).float()[:, None], gt.shape[-2:])[:, :, ::every]
     return ((outs-b).abs()*w).mean((2, 3))/((b-b.mean((1, 2, 3), keepdim=True)).abs().mean((2, 3))+.01)
 
 # %% ../../nbs/64_restore.legible.ipynb #bc4d6d00
@@ -281,7 +339,7 @@ def glimpse(
     m = torch.stack([torch.stack([1+n(.03), n(.03), n(.02)], 1), torch.stack([n(.03), 1+n(.05), n(.04)], 1)], 1)
     return F.grid_sample(x.float(), F.affine_grid(m, (len(x), 3, *sz[::-1]), align_corners=False), padding_mode='border', align_corners=False)
 
-# %% ../../nbs/64_restore.legible.ipynb #6f02a815
+# %% ../../nbs/64_restore.legible.ipynb #e4920521
 def _weight(c): return 3. if '\u2e80' <= c < '\ua000' else 1.
 
 class LegibleLoss(nn.Module):
@@ -293,10 +351,11 @@ class LegibleLoss(nn.Module):
         own_wgt:float=.15, # Of the CTC loss a character of a `Student`'s own answer
         cell_wgt:float=.1, # Of the cross-entropy of the cells
         sign_wgt:float=1., # More for a pixel on a character
+        place_wgt:float=2., # Of the places in the glyphs, beside the cells' names
     ):
         super().__init__()
         self.readers = [r.eval().requires_grad_(False) for r in readers]
-        self.ctc_wgt, self.feat_wgt, self.own_wgt, self.cell_wgt, self.sign_wgt = ctc_wgt, feat_wgt, own_wgt, cell_wgt, sign_wgt
+        self.ctc_wgt, self.feat_wgt, self.own_wgt, self.cell_wgt, self.sign_wgt, self.place_wgt = ctc_wgt, feat_wgt, own_wgt, cell_wgt, sign_wgt, place_wgt
         self.register_buffer('wgts', torch.tensor([.4, *map(_weight, SIGNS)]))
 
     def forward(self, pred, gt, y, cells=None):
@@ -312,32 +371,38 @@ class LegibleLoss(nn.Module):
 
     def _pixels(self, pred, gt, cells):
         if cells is None or not self.sign_wgt: return (pred-gt).abs().mean()
-        w = 1+self.sign_wgt*F.interpolate((cells > 0).float()[:, None], gt.shape[-2:], mode='bilinear')
+        w = 1+self.sign_wgt*F.interpolate((cells[..., 0] > 0).float()[:, None], gt.shape[-2:], mode='bilinear')
         return ((pred-gt).abs()*w).mean()/w.mean()
 
     def _cells(self, grid, cells):
-        every = cells.shape[1]//grid.shape[2]
-        return F.cross_entropy(grid.float(), cells[:, every//2::every].long(), weight=self.wgts.to(grid.device))
+        every, n = cells.shape[1]//grid.shape[2], len(self.wgts)
+        cells, grid = cells[:, every//2::every], grid.float()
+        loss = F.cross_entropy(grid[:, :n], cells[..., 0].long(), weight=self.wgts.to(grid.device))
+        if grid.shape[1] == n: return loss
+        off = F.smooth_l1_loss(grid[:, n:].permute(0, 2, 3, 1), cells[..., 1:], reduction='none', beta=.1)
+        known = cells[..., 3:] .min(-1, keepdim=True)[0] > 0
+        return loss + self.place_wgt*(off*known).sum()/known.sum().clamp(min=1)
 
     def _seen(self, r, pred, gt):
         a, b = r.body(reading_view(glimpse(torch.cat([pred, gt]), r.sz, 0.), r.sz).contiguous(memory_format=torch.channels_last)).float().chunk(2)
         return (a-b.detach()).abs().mean()/b.detach().abs().mean()
 
-# %% ../../nbs/64_restore.legible.ipynb #7d3d62a0
+# %% ../../nbs/64_restore.legible.ipynb #5f310193
 PARTS = 'both', 'eyes', 'hand'
 
 class Student(nn.Module):
-    "A `redraw` with the eyes of `model`, and its head beside: gives (picture, logits, cells as the eyes see them, if they learn, and as the hand knows them, if it draws)"
+    "A `redraw` with the eyes of `model`, and its head beside: gives (picture, logits, names of the cells as the eyes see them, if they learn, and names and places as the hand knows them, if it draws)"
     def __init__(self,
         model, # A trained `reader`
         part:str='both', # What learns: 'eyes', 'hand' or 'both'
         front:bool=False, # Undo motion first
+        glyphs=None, # `mean_glyphs()`, for the atlas to begin with
     ):
         super().__init__()
         if part not in PARTS: raise ValueError(f'part is {part!r}; expected one of {", ".join(PARTS)}')
-        self.g, self.fold, self.head, self.part = from_reader(model, front=front), copy.deepcopy(model.fold), copy.deepcopy(model.head), part
-        (*_, d), (_, u) = (self.g.args[k] for k in ('nf', 'up'))
-        self.seen, self.known = (nn.Conv2d(n, len(SIGNS)+1, 1) for n in (d, u))
+        self.g, self.part = from_reader(model, front=front, glyphs=len(SIGNS), steps=1), part
+        self.fold, self.head = copy.deepcopy(model.fold), copy.deepcopy(model.head)
+        if glyphs is not None: self.g.atlas.glyphs.data.copy_(glyphs)
 
     def train(self, mode=True):
         super().train(mode)
@@ -350,16 +415,16 @@ class Student(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.part != 'hand'):
             maps = self.g.see(x)
             said = self.head(self.fold(maps[-1]).flatten(2)).float().transpose(1, 2)
-        if self.part == 'eyes': return x, said, self.seen(maps[-1])
-        known = self.g.rise(*maps)
-        grids = [self.known(known)] if self.part == 'hand' else [self.seen(maps[-1]), self.known(known)]
-        return self.g.draw(x, known), said, *grids
+        if self.part == 'eyes': return x, said, self.g.atlas.seen(maps[-1])
+        known, *told = self.g.rise(*maps)
+        grids = [torch.cat(told, 1)] if self.part == 'hand' else [self.g.atlas.seen(maps[-1]), torch.cat(told, 1)]
+        return self.g.draw(x, known, *told), said, *grids
 
 def student_splitter(
     model, # A `Student`
 ) -> list: # Parameters that a reader has taught already, and new ones
     "The eyes with their head, and the hand"
-    old = [*model.g.trunk.parameters(), *model.fold.parameters(), *model.head.parameters()]
+    old = [*model.g.trunk.parameters(), *model.fold.parameters(), *model.head.parameters(), *model.g.atlas.seen.parameters()]
     ids = {id(p) for p in old}
     return [old, [p for p in model.parameters() if id(p) not in ids]]
 
@@ -401,7 +466,7 @@ def legible_learner(
     split = student_splitter if isinstance(model, Student) else trainable_params
     return Learner(dls, model.to(memory_format=torch.channels_last), loss_func=LegibleLoss(readers, *wgts), metrics=metrics, splitter=split, cbs=cbs, **kwargs)
 
-# %% ../../nbs/64_restore.legible.ipynb #c6ce3ac0
+# %% ../../nbs/64_restore.legible.ipynb #9e418bef
 GATED = tuple((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN) # Nearly half of the plain ones are as a camera gives them
 
 @torch.no_grad()
@@ -412,7 +477,7 @@ def gains(g, readers, dls, n): # (n,130), (n,)
         for lq, _, y, *_ in dls.train:
             lq, y = (o[(y > 0).any(1)] for o in (lq, y))
             x = g.undone(lq)[0]
-            out.append((g.front.spectrum(lq), m(x.clamp(0, 1), y)-m(g.draw(x, g.rise(*g.see(x))).clamp(0, 1), y)))
+            out.append((g.front.spectrum(lq), m(x.clamp(0, 1), y)-m(g.draw(x, *g.rise(*g.see(x))).clamp(0, 1), y)))
             if sum(len(a) for a, _ in out) >= n: break
     return [torch.cat(o)[:n] for o in zip(*out)]
 

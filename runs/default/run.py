@@ -14,7 +14,7 @@ from plategan.models.blocks import ms_image, n_params
 from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
 from plategan.models.redraw import Unsmear
-from plategan.restore.legible import GATED, SHARES, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, sharp_crop, sharp_mix, spectra
+from plategan.restore.legible import GATED, SHARES, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, mean_glyphs, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 
@@ -41,7 +41,7 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
 
 def student(a, **kwargs):
     "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
-    s = Student(load_weights(a.eyes), front=True, **kwargs)
+    s = Student(load_weights(a.eyes), front=True, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
     s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True), strict=False)
     if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
     return s
