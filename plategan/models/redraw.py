@@ -1,4 +1,4 @@
-"""The restorer that comes with the package: an inverse filter, a reader's eyes, and a hand that draws what they have recognised
+"""The restorer that comes with the package: an inverse filter, a reader's eyes, an atlas of glyphs, and a hand that draws what they have recognised
 
 Docs: https://plategan.github.io/plategan/models.redraw.html.md"""
 
@@ -108,7 +108,7 @@ class Atlas(nn.Module):
 # %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #78cf9e14
+# %% ../../nbs/37_models.redraw.ipynb #aeb40a06
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
     norm, mult = 'none: [0,1] in, [0,1] out', 64
@@ -121,6 +121,7 @@ class Redraw(nn.Module):
         self.enc = nn.Sequential(nn.PixelUnshuffle(4), *norm_conv(48, edges), NormResidual(edges))
         ni = v+edges+16*bool(glyphs)
         self.out = nn.Sequential(*norm_conv(ni, v), *(NormResidual(v) for _ in range(steps)), zero_(nn.Conv2d(v, 48, 3, padding=1)), nn.PixelShuffle(4))
+        self.paint = zero_(nn.Conv2d(v, 4, 1)) if glyphs else None
 
     def undone(self, x): # -> (b,3,h,w), (b,1,1,1)
         "`x` without its smear, and whether the hand is needed"
@@ -143,9 +144,16 @@ class Redraw(nn.Module):
     def draw(self, x, known, *told):
         "`x` and what the hand adds to it, from what `rise` gave"
         e = self.enc(x.contiguous(memory_format=torch.channels_last))
-        parts = [F.interpolate(known, e.shape[-2:], mode='bilinear'), e]
-        if told: parts.append(F.pixel_unshuffle(F.interpolate(self.atlas(*told), x.shape[-2:], mode='bilinear'), 4).to(e.dtype))
-        return x + self.out(torch.cat(parts, 1))
+        parts, sz = [F.interpolate(known, e.shape[-2:], mode='bilinear'), e], x.shape[-2:]
+        if told:
+            ink = F.interpolate(self.atlas(*told), sz, mode='bilinear')
+            parts.append(F.pixel_unshuffle(ink, 4).to(e.dtype))
+        t = self.out[:-2](torch.cat(parts, 1))
+        y = x + self.out[-2:](t)
+        if not told: return y
+        even, colour = F.interpolate(self.paint(t).float(), sz, mode='bilinear').split((1, 3), 1)
+        ground = F.interpolate(F.avg_pool2d(x, 4), sz, mode='bilinear')
+        return y + even*(ground-x) + colour*ink
 
     def forward(self, x):
         h, w = x.shape[-2:]
