@@ -74,7 +74,7 @@ def reading_view(
     if x.shape[-2:] != sz[::-1]: x = F.interpolate(x, sz[::-1], mode='bilinear', antialias=True)
     return (x-x.mean((1, 2, 3), keepdim=True))/(x.std((1, 2, 3), keepdim=True)+.02)
 
-# %% ../../nbs/35_models.reader.ipynb #72ee9110
+# %% ../../nbs/35_models.reader.ipynb #1a0ff6fa
 class PlateReader(nn.Module):
     "`body` on what `reading_view` makes of a picture; its map is folded to `rows` rows, laid one behind the other"
     norm = 'inside: grey, mean 0, contrast 1'
@@ -86,8 +86,12 @@ class PlateReader(nn.Module):
         self.fold = nn.Sequential(nn.Conv2d(nf, nf, (h-rows+1, 1), bias=False), nn.BatchNorm2d(nf), nn.ReLU(inplace=True), NormResidual(nf, (1, 5), 1))
         self.head = nn.Sequential(nn.Dropout(drop), nn.Conv1d(nf, len(chars)+1, 3, padding=1))
 
-    def forward(self, x): # (b,3,h,w) or (b,1,h,w) in [0,1], any size
-        x = reading_view(x, self.sz).contiguous(memory_format=torch.channels_last)
+    def look(self, x): # (b,3,h,w) or (b,1,h,w) in [0,1], any size
+        "What the body sees of `x`"
+        return reading_view(x, self.sz)
+
+    def forward(self, x):
+        x = self.look(x).contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16): out = self.head(self.fold(self.body(x)).flatten(2))
         return out.float().transpose(1, 2)
 

@@ -13,7 +13,8 @@ from plategan.core import atomic, seed_all
 from plategan.models.blocks import ms_image, n_params
 from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
-from plategan.models.redraw import Unsmear
+from plategan.models.reader import reader
+from plategan.models.redraw import Unsmear, behind
 from plategan.restore.legible import GATED, SHARES, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, mean_glyphs, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
@@ -39,9 +40,16 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
     learn = legible_learner(dls, readers, student, judges, wgts)
     with learn.no_bar(): fit_kept(learn, a.work/f'{name}.pth', epochs, lr, a.seed, pct_start=.03)
 
+def eyes_of(a):
+    "The reader whose eyes learn on, without a front of its own"
+    m = load_weights(a.eyes)
+    r = reader(**m.args)
+    r.load_state_dict({k: v for k, v in m.state_dict().items() if not k.startswith('front.')})
+    return r
+
 def student(a, **kwargs):
     "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
-    s = Student(load_weights(a.eyes), front=True, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
+    s = Student(eyes_of(a), front=True, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
     s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True), strict=False)
     if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
     return s
@@ -50,7 +58,7 @@ def state(a, name): return torch.load(a.work/f'{name}.pth', weights_only=True)['
 
 def as_reader(a, avg):
     "The reader that a student's eyes are, with their head"
-    r = load_weights(a.eyes)
+    r = eyes_of(a)
     r.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in avg.items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
     return r.eval()
 
@@ -59,7 +67,7 @@ def eyes(a): fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epoch
 def hand(a):
     s = student(a, part='hand')
     s.load_state_dict(state(a, 'eyes'), strict=False)
-    fit(a, 'hand', s, (.05, 0, 0, .05), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
+    fit(a, 'hand', s, (.08, 0, 0, .1), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
 
 def need(a):
     "Ask two readers which pictures the hand helps"
@@ -82,7 +90,7 @@ def weights(a):
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
-    save_weights(as_reader(a, avg), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
+    save_weights(behind(as_reader(a, avg), net.front).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
     record(HERE, t, parameters=n_params(net), ms_a_plate_two_threads=round(ms_image(net, bs=1, train=False, n=20), 2), **info)
 
