@@ -374,7 +374,7 @@ def _burst(src, out, weights, scale, height, device) -> int:
     _say(f'one picture made of {len(b.frames)} ({len(b.failed)} skipped), burst.png and readings.csv', out, t)
     return int(bool(b.failed))
 
-# %% ../nbs/90_cli.ipynb #92fe059b
+# %% ../nbs/90_cli.ipynb #ff797cd5
 @command("""example, the numbers in a folder of crops, as far as they are sure:
   plategan read crops
 with the grammar of the types that can occur, refusing less, and as a table:
@@ -384,7 +384,7 @@ def read(
     src:Path, # A crop, a folder of crops or a pattern
     types:list=None, # Plate types whose grammar a number must follow; default: none
     threshold:float=.5, # A number less sure than this is refused
-    weights:Path=None, # Weights of a reader, or default-reader for badly spoilt plates; default: reader. Both know China's and Indonesia's plates of one row
+    weights:Path=None, # Weights of a reader; default: default-reader, which has learnt to read spoilt plates. It knows China's and Indonesia's plates of one row
     csv:Path=None, # Also write file, text and confidence to this CSV
     device:str='cpu', # cpu or cuda
 ):
@@ -392,7 +392,7 @@ def read(
     import pandas as pd
     from plategan.core import atomic, each_file, find_images, open_image
     from plategan.reader import READER, Reader
-    reader = Reader(weights or READER, types and list(types), threshold, device=device)
+    reader = Reader(weights or READER.with_name('default-reader'), types and list(types), threshold, device=device)
     def one(item):
         [text], [sure] = reader([open_image(item[0])])
         print(f'{item[1]}\t{text or "-"}\t{sure:.2f}')

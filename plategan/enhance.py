@@ -38,7 +38,7 @@ def find_weights(
     if not p.exists(): raise FileNotFoundError(f'{p}: no such weights; expected a .safetensors file or the folder that training wrote')
     return p
 
-# %% ../nbs/81_enhance.ipynb #2695c123
+# %% ../nbs/81_enhance.ipynb #ed53b565
 def _asked(sz, scale, height):
     "What `sz` becomes by the `scale` or the `height` that was asked for"
     if scale is not None and height is not None: raise ValueError(f'scale {scale} and height {height}: ask for one of them')
@@ -54,15 +54,16 @@ def working_size(
     most:float=2.5, # Up to `most*h` px a picture is taken for a plate's crop
     scale:float=None, # Result / picture; None: chosen
     height:int=None, # Of the result, px; None: chosen
+    w:int=None, # Width the network was trained at, px; None: any
 ) -> tuple: # ((w, h) it is given to the network at, (w, h) it comes back at)
-    "A plate's crop is worked at height `h` in its own aspect, anything else at its own size; raises ValueError for a result that can't be"
+    "A plate's crop is worked at height `h`, at width `w` if that is near and else in its own aspect, anything else at its own size; raises ValueError for a result that can't be"
     sz, want = tuple(sz), None if scale is None and height is None else _asked(sz, scale, height)
     if sz[1] <= most*h and 1/4 <= sz[0]/sz[1] <= 8:
-        at = max(16, round(sz[0]*h/sz[1])), h
-        return at, want or (sz if sz[1] > h else at)
+        own = max(16, round(sz[0]*h/sz[1])), h
+        return (w, h) if w and .7 <= own[0]/w <= 1.35 else own, want or (sz if sz[1] > h else own)
     return max(sz, want or sz), want or sz
 
-# %% ../nbs/81_enhance.ipynb #e89aecb6
+# %% ../nbs/81_enhance.ipynb #a0f488b8
 class Restorer:
     "A trained generator that takes Pillow pictures and gives restored ones"
     def __init__(self,
@@ -75,9 +76,11 @@ class Restorer:
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.file = None if isinstance(weights, torch.nn.Module) else find_weights(weights)
         self.model = fused(load_weights(self.file) if self.file else weights).to(self.device)
-        if (arch := getattr(self.model, 'arch', '')) == 'reader' or 'critic' in arch: raise ValueError(f'{self.file or arch} holds a {arch}: expected the weights of a restorer')
+        if 'reader' in (arch := getattr(self.model, 'arch', '')) or 'critic' in arch: raise ValueError(f'{self.file or arch} holds a {arch}: expected the weights of a restorer')
         info = getattr(self.model, 'info', None) or {}
-        self.h, self.bs = h or (info.get('sz') or (192, 64))[1], bs
+        w, trained = info.get('sz') or (None, 64)
+        self.h, self.bs = h or trained, bs
+        self.w = w if self.h == trained else None
         self.bf16 = self.device.type == 'cpu' and fast_bf16() and self._bears_bf16() if bf16 is None else bf16
     def __repr__(self):
         of = f'{n_params(self.model)/1e6:.2f} M parameters, trained at height {self.h}, on {self.device}{" in bf16" if self.bf16 else ""}'
@@ -135,7 +138,7 @@ def _laid_over(im, small, out):
     a, b, c = (np.asarray(_resized(o, im.size), np.int16) for o in (im, small, out))
     return Image.fromarray((a+c-b).clip(0, 255).astype(np.uint8))
 
-# %% ../nbs/81_enhance.ipynb #00f94699
+# %% ../nbs/81_enhance.ipynb #99e5ad73
 @patch
 def __call__(self:Restorer,
     imgs, # A picture, or a list of them
@@ -145,7 +148,7 @@ def __call__(self:Restorer,
     "Restore a picture, or a list of them, of any size"
     if not isinstance(imgs, (list, tuple)): return self([imgs], scale, height)[0]
     imgs, outs, groups = [as_pil(o) for o in imgs], [None]*len(imgs), {}
-    sizes = [working_size(o.size, self.h, scale=scale, height=height) for o in imgs]
+    sizes = [working_size(o.size, self.h, scale=scale, height=height, w=self.w) for o in imgs]
     tall = {i: _resized(o, (round(o.width*self.h/o.height), self.h)) for i, o in enumerate(imgs) if self._is_tall(o.size)}
     if tall:
         for i, o in zip(tall, self(list(tall.values()))): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
@@ -200,14 +203,14 @@ def enhance(
         restorer = _restorer(f, f.stat().st_mtime_ns)
     return restorer(open_image(img) if isinstance(img, (str, Path)) else img, scale, height)
 
-# %% ../nbs/81_enhance.ipynb #16768cd3
+# %% ../nbs/81_enhance.ipynb #890c12d3
 NO_EVIDENCE = ('A restored character is a guess, and no evidence of what stood there. '
     'The reader knows the plates of one row of China and Indonesia: of any other plate, trust nothing that it says.')
 
 @lru_cache(maxsize=1)
 def _reader():
-    from plategan.reader import Reader
-    return Reader()
+    from plategan.reader import READER, Reader
+    return Reader(READER.with_name('default-reader'))
 
 def _said(text, p, chars, least):
     "(text, its confidence, each character's) as it is written down: of what is refused, the confidence alone"

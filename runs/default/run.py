@@ -70,15 +70,17 @@ def hand(a):
     fit(a, 'hand', s, (.08, 0, 0, .1), a.epochs, a.lr, a.bs, [load_weights(READER), as_reader(a, state(a, 'eyes'))])
 
 def need(a):
-    "Ask two readers which pictures the hand helps"
+    "Ask two readers which pictures the hand helps; the answers stay in gains.pth, so that another margin costs seconds"
     torch.set_num_threads(a.threads)
     seed_all(a.seed)
-    s = student(a, part='hand')
+    s, file, made = student(a, part='hand'), a.work/'gains.pth', a.work/'hand.pth'
     s.load_state_dict(state(a, 'hand'), strict=False)
-    readers = [load_weights(READER), as_reader(a, state(a, 'eyes'))]
-    dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, 32, seed=a.seed)
-    dls.train.after_batch.others = GATED
-    print(learn_need(s.g.front, *gains(s.eval().g, [r.eval() for r in readers], dls, a.asked), margin=a.margin, seed=a.seed))
+    if not file.exists() or file.stat().st_mtime < made.stat().st_mtime:
+        readers = [load_weights(READER), as_reader(a, state(a, 'eyes'))]
+        dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, 32, seed=a.seed)
+        dls.train.after_batch.others = GATED
+        with atomic(file) as tmp: torch.save(gains(s.eval().g, [r.eval() for r in readers], dls, a.asked), tmp)
+    print(learn_need(s.g.front, *torch.load(file, weights_only=True), margin=a.margin, seed=a.seed))
     with atomic(a.work/'need.pth') as tmp: torch.save(s.g.front.state_dict(), tmp)
 
 def weights(a):
@@ -102,15 +104,15 @@ def main():
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
     p.add_argument('--hand', type=Path, help='weights of a restorer whose hand learns on; default: a new one')
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
-    p.add_argument('--n', type=int, default=32_000, help='training pictures')
+    p.add_argument('--n', type=int, default=48_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=8_000, help='pictures that `need` learns from')
-    p.add_argument('--margin', type=float, default=.1, help='what drawing has to win, in the logarithm of probability a character')
-    p.add_argument('--eye-epochs', type=int, default=16)
+    p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the logarithm of probability a character')
+    p.add_argument('--eye-epochs', type=int, default=20)
     p.add_argument('--epochs', type=int, default=16)
     p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
     p.add_argument('--eye-lr', type=float, default=1e-3)
-    p.add_argument('--lr', type=float, default=1.2e-3)
+    p.add_argument('--lr', type=float, default=1e-3)
     p.add_argument('--bs', type=int, default=16)
     p.add_argument('--seed', type=int, default=42)
     p.add_argument('--threads', type=int, default=1)
