@@ -76,7 +76,7 @@ class Unsmear(nn.Module):
 # %% ../../nbs/37_models.redraw.ipynb #cb25ecda
 LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
 
-# %% ../../nbs/37_models.redraw.ipynb #dca85149
+# %% ../../nbs/37_models.redraw.ipynb #22b15614
 GLYPH = 20, 28 # Width and height in the atlas, px
 
 class Atlas(nn.Module):
@@ -91,20 +91,25 @@ class Atlas(nn.Module):
         "Logits of the names, and how far across and down in [0,1] with how much of the glyph a cell is"
         return self.name(known)+F.interpolate(self.seen(coarse), known.shape[-2:], mode='nearest'), self.place(known)
 
+    def _taps(self, at, part, size): # (b,m,n) each -> (b,m,n,4,2) each
+        "Of four pixels along a cell that is `part` of a glyph and lies at `at`: the two lines of the atlas next to each, and their weights"
+        t = at[..., None]+((torch.arange(4, device=at.device)+.5)/4-.5)*part[..., None]
+        x = t*size-.5
+        first = x.floor()
+        wgts = torch.stack([1-(x-first), x-first], -1)*((t > 0) & (t < 1))[..., None]
+        return (first[..., None]+torch.arange(2, device=at.device)).clamp(0, size-1).long(), wgts
+
     def forward(self, names, place): # -> (b,1,4m,4n) in [0,1], 1 for ink
-        names, place = names.float(), place.float()
-        (b, _, m, n), (w, h) = names.shape, GLYPH
-        p, k = names.softmax(1).topk(self.likely, 1)
-        at = (torch.arange(4, device=p.device)+.5)/4-.5
-        u = (place[:, 0, :, None, :, None]+at*place[:, 2, :, None, :, None]).expand(b, m, 4, n, 4) # each cell has 4×4 pixels
-        v = (place[:, 1, :, None, :, None]+at[:, None, None]*place[:, 3, :, None, :, None]).expand(b, m, 4, n, 4)
-        x, y, inside = u*w-.5, v*h-.5, (u > 0) & (u < 1) & (v > 0) & (v < 1)
-        x0, y0, ink, flat = x.floor(), y.floor(), 0, self.glyphs.flatten()
-        for i, a in ((0, 1-(x-x0)), (1, x-x0)):
-            for j, c in ((0, 1-(y-y0)), (1, y-y0)):
-                spot = (y0+j).clamp(0, h-1)*w+(x0+i).clamp(0, w-1)
-                ink = ink + a*c*(p[:, :, :, None, :, None]*flat[k[:, :, :, None, :, None]*(w*h)+spot[:, None].long()]).sum(1)
-        return (ink*inside).reshape(b, 1, 4*m, 4*n)
+        names, place = (o.to(self.glyphs.dtype) for o in (names, place))
+        p, k = names.permute(0, 2, 3, 1).softmax(-1).topk(self.likely, -1)
+        (b, m, n, _), (w, h) = p.shape, GLYPH
+        u, v, across, down = place.unbind(1)
+        (x, wx), (y, wy) = self._taps(u, across, w), self._taps(v, down, h)
+        spot = y[..., None, :, None]*w+x[..., None, :, None, :] # (b,m,n,4,4,2,2)
+        spot = k[..., None]*(w*h)+spot.flatten(3)[..., None, :] # (b,m,n,likely,64)
+        ink = self.glyphs.flatten().index_select(0, spot.flatten()).view(spot.shape)
+        ink = (p[..., None, :]@ink).view(b, m, n, 4, 4, 2, 2)*(wy[..., None, :, None]*wx[..., None, :, None, :])
+        return ink.sum((-1, -2)).permute(0, 1, 3, 2, 4).reshape(b, 1, 4*m, 4*n)
 
 # %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
