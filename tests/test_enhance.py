@@ -262,7 +262,7 @@ def test_one_call_keeps_its_size(plates):
 @pytest.mark.parametrize('name', ['reader', 'judge', 'default-reader'])
 def test_weights_of_the_package_by_name(name):
     "A bare name is enough for a reader, and no restorer is made of it"
-    assert Reader(name).model.arch == 'reader'
+    assert 'reader' in Reader(name).model.arch
     with pytest.raises(ValueError, match='holds a reader'): Restorer(name)
 
 def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
