@@ -37,7 +37,7 @@ def ints(
     try: return tuple(int(o) for o in s.split(','))
     except ValueError: raise argparse.ArgumentTypeError(f'{s!r} is no list of whole numbers; write it as 8,1,2')
 
-# %% ../nbs/90_cli.ipynb #ea90155e
+# %% ../nbs/90_cli.ipynb #612417ad
 commands = {}
 
 def command(
@@ -51,7 +51,10 @@ def command(
 
 class Parser(argparse.ArgumentParser):
     "A parser whose complaint is one line"
-    def error(self, message): self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
+    def error(self, message):
+        files = message.startswith('unrecognized') and any(Path(o).exists() for o in message.split(': ', 1)[1].split())
+        hint = ': a pattern must stand in quotes, or the shell makes many files of it' if files else ''
+        self.exit(2, f'{self.prog}: {message}{hint} (see {self.prog} --help)\n')
 
 def make_parser(
     f, # Function whose parameters have types and comments

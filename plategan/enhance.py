@@ -63,7 +63,7 @@ def working_size(
         return (w, h) if w and .7 <= own[0]/w <= 1.35 else own, want or (sz if sz[1] > h else own)
     return max(sz, want or sz), want or sz
 
-# %% ../nbs/81_enhance.ipynb #a0f488b8
+# %% ../nbs/81_enhance.ipynb #acfb6f4c
 class Restorer:
     "A trained generator that takes Pillow pictures and gives restored ones"
     def __init__(self,
@@ -71,7 +71,7 @@ class Restorer:
         device=None, # 'cpu', 'cuda', ...; default: a GPU where there is one
         h:int=None, # Height the network was trained at; default: what the weights say, else 64
         bs:int=16, # Pictures at a time
-        bf16:bool=None, # Short numbers; default: on a processor that is made for them, if the picture stays the same within 2/255
+        bf16:bool=None, # Short numbers; default: on a processor that is made for them, if a made picture stays the same within 2/255
     ):
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.file = None if isinstance(weights, torch.nn.Module) else find_weights(weights)
@@ -227,14 +227,14 @@ def read_both(
     said = [_said(*r, reader.threshold) for r in rows]
     return [a+b for a, b in zip(said[:len(after)], said[len(after):])]
 
-# %% ../nbs/81_enhance.ipynb #9f1c5679
+# %% ../nbs/81_enhance.ipynb #f5395c98
 def targets(
     src, # File, folder or pattern
     out, # Folder
 ) -> list: # (path, target) of each picture
     "Where each picture of `src` goes below `out`: same names, same folders; refuses to overwrite an input"
     src, out = Path(src), Path(out)
-    if out.is_file() or out.suffix.lower() in IMAGE_TYPES: raise ValueError(f'{out}: expected an output folder, got the name of a file')
+    if out.is_file() or out.suffix.lower() in IMAGE_TYPES: raise ValueError(f'{out}: expected an output folder, got the name of a file. A pattern must stand in quotes')
     found = find_images(src)
     found = [o for o in found if out.resolve() not in o[0].resolve().parents] or found # results of an earlier run that lie inside `src`
     res = [(p, out/(f'{rel}.png' if p.suffix.lower() == '.gif' else rel)) for p, rel in found]

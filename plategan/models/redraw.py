@@ -76,7 +76,7 @@ class Unsmear(nn.Module):
 # %% ../../nbs/37_models.redraw.ipynb #cb25ecda
 LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
 
-# %% ../../nbs/37_models.redraw.ipynb #22b15614
+# %% ../../nbs/37_models.redraw.ipynb #be1e8f75
 GLYPH = 20, 28 # Width and height in the atlas, px
 
 class Atlas(nn.Module):
@@ -93,11 +93,11 @@ class Atlas(nn.Module):
 
     def _taps(self, at, part, size): # (b,m,n) each -> (b,m,n,4,2) each
         "Of four pixels along a cell that is `part` of a glyph and lies at `at`: the two lines of the atlas next to each, and their weights"
-        t = at[..., None]+((torch.arange(4, device=at.device)+.5)/4-.5)*part[..., None]
-        x = t*size-.5
+        x = (at[..., None]+((torch.arange(4, device=at.device)+.5)/4-.5)*part[..., None])*size-.5
         first = x.floor()
-        wgts = torch.stack([1-(x-first), x-first], -1)*((t > 0) & (t < 1))[..., None]
-        return (first[..., None]+torch.arange(2, device=at.device)).clamp(0, size-1).long(), wgts
+        lines = first[..., None]+torch.arange(2, device=at.device)
+        wgts = torch.stack([1-(x-first), x-first], -1)*((lines >= 0) & (lines < size)) # Around a glyph there is no ink
+        return lines.clamp(0, size-1).long(), wgts
 
     def forward(self, names, place): # -> (b,1,4m,4n) in [0,1], 1 for ink
         names, place = (o.to(self.glyphs.dtype) for o in (names, place))
@@ -189,7 +189,7 @@ def from_reader(
     net.trunk.load_state_dict(model.body.state_dict())
     return net
 
-# %% ../../nbs/37_models.redraw.ipynb #38f8404f
+# %% ../../nbs/37_models.redraw.ipynb #1f9cd4d0
 class FrontReader(PlateReader):
     "A reader that looks at what its `Unsmear` leaves"
     def __init__(self, body, nf, chars, rows, drop):
@@ -197,7 +197,8 @@ class FrontReader(PlateReader):
         self.front, self.sz = Unsmear(), (192, 64)
 
     def look(self, x):
-        if x.ndim == 4 and x.shape[-2:] != (64, 192): x = F.interpolate(x, (64, 192), mode='bilinear', antialias=True)
+        if x.ndim != 4 or x.shape[1] not in (1, 3): return super().look(x) # says what is wrong
+        if x.shape[-2:] != (64, 192): x = F.interpolate(x, (64, 192), mode='bilinear', antialias=True)
         return reading_view(self.front(x.expand(-1, 3, -1, -1)), (144, 48))
 
 @built

@@ -339,7 +339,7 @@ def glimpse(
     m = torch.stack([torch.stack([1+n(.03), n(.03), n(.02)], 1), torch.stack([n(.03), 1+n(.05), n(.04)], 1)], 1)
     return F.grid_sample(x.float(), F.affine_grid(m, (len(x), 3, *sz[::-1]), align_corners=False), padding_mode='border', align_corners=False)
 
-# %% ../../nbs/64_restore.legible.ipynb #e4920521
+# %% ../../nbs/64_restore.legible.ipynb #67d0d1a8
 def _weight(c): return 3. if '\u2e80' <= c < '\ua000' else 1.
 
 class LegibleLoss(nn.Module):
@@ -380,7 +380,7 @@ class LegibleLoss(nn.Module):
         loss = F.cross_entropy(grid[:, :n], cells[..., 0].long(), weight=self.wgts.to(grid.device))
         if grid.shape[1] == n: return loss
         off = F.smooth_l1_loss(grid[:, n:].permute(0, 2, 3, 1), cells[..., 1:], reduction='none', beta=.1)
-        known = cells[..., 3:] .min(-1, keepdim=True)[0] > 0
+        known = cells[..., 3:].min(-1, keepdim=True)[0] > 0
         return loss + self.place_wgt*(off*known).sum()/known.sum().clamp(min=1)
 
     def _seen(self, r, pred, gt):
