@@ -14,9 +14,9 @@ from pathlib import Path
 import plategan, torch
 from ..core import atomic
 
-# %% ../../nbs/36_models.weights.ipynb #254b37f0
+# %% ../../nbs/36_models.weights.ipynb #af673d69
 BUILDERS = dict(compact='sr', hourglass='sr', redraw='redraw', espcn='sr', srresnet='sr', rrdb='sr', unet='unet', resnet9='resnet', patch_critic='critic', plate_critic='critic',
-    vgg_critic='critic', reader='reader', front_reader='redraw') # name -> module under plategan.models
+    vgg_critic='critic', reader='reader', look_reader='redraw') # name -> module under plategan.models
 
 def builder(
     arch:str, # One of `BUILDERS`
