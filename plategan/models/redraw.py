@@ -1,4 +1,4 @@
-"""The restorer that comes with the package: an inverse filter, a reader's eyes, an atlas of glyphs, and a hand that draws what they have recognised
+"""The restorer that comes with the package: an inverse filter, a reader's eyes, a closer look at each character, an atlas of glyphs, and a hand that draws what was recognised
 
 Docs: https://plategan.github.io/plategan/models.redraw.html.md"""
 

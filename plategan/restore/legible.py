@@ -8,19 +8,21 @@ Docs: https://plategan.github.io/plategan/restore.legible.html.md"""
 __all__ = ['SHARES', 'CARS', 'SIGNS', 'READABLE', 'CELLS', 'HOW', 'FLAT', 'CAMERA', 'PLAIN', 'SMEARED', 'PARTS', 'GATED',
            'sharp_mix', 'often', 'sign_map', 'readable', 'sharp_crop', 'mean_glyphs', 'bent', 'veiled', 'Spoil',
            'legible_dls', 'filter_errors', 'spectra', 'learn_choice', 'glimpse', 'LegibleLoss', 'Student',
-           'student_splitter', 'ReadBy', 'legible_learner', 'gains', 'learn_need']
+           'student_splitter', 'ReadBy', 'legible_learner', 'looks', 'Namer', 'name_loss', 'named_before', 'named',
+           'namer_learner', 'gains', 'learn_need']
 
-# %% ../../nbs/64_restore.legible.ipynb #9d3f5a6d
+# %% ../../nbs/64_restore.legible.ipynb #e4699a1e
 import copy, math, numpy as np, torch, torch.nn.functional as F
 from collections import Counter
 from PIL import Image
 from torch import nn
+from torch.utils.data import TensorDataset
 from fastai.vision.all import DataLoader, DataLoaders, ItemTransform, Learner, Metric, default_device, trainable_params
 from ..camera import add_noise, defocus, denoise, gaussian_blur, jpeg, motion_blur, sharpen, shrink
 from ..core import rng
 from ..crappify import SEED, OneOf, Recipe, get_recipe, step
 from ..degrade import degrade
-from ..models.blocks import fast_bf16
+from ..models.blocks import fast_bf16, fused
 from ..models.reader import ctc_loss, reading_view, text_loss
 from ..models.redraw import GLYPH, TAPS, from_reader
 from ..plates.render import render
@@ -387,7 +389,7 @@ class LegibleLoss(nn.Module):
         a, b = r.body(reading_view(glimpse(torch.cat([pred, gt]), r.sz, 0.), r.sz).contiguous(memory_format=torch.channels_last)).float().chunk(2)
         return (a-b.detach()).abs().mean()/b.detach().abs().mean()
 
-# %% ../../nbs/64_restore.legible.ipynb #5f310193
+# %% ../../nbs/64_restore.legible.ipynb #6a973007
 PARTS = 'both', 'eyes', 'hand'
 
 class Student(nn.Module):
@@ -397,17 +399,19 @@ class Student(nn.Module):
         part:str='both', # What learns: 'eyes', 'hand' or 'both'
         front:bool=False, # Undo motion first
         glyphs=None, # `mean_glyphs()`, for the atlas to begin with
+        closer:bool=False, # Draw what a closer look names
+        **kwargs, # For `redraw`
     ):
         super().__init__()
         if part not in PARTS: raise ValueError(f'part is {part!r}; expected one of {", ".join(PARTS)}')
-        self.g, self.part = from_reader(model, front=front, glyphs=len(SIGNS), steps=1), part
+        self.g, self.part = from_reader(model, front=front, glyphs=len(SIGNS), steps=1, closer=closer, **kwargs), part
         self.fold, self.head = copy.deepcopy(model.fold), copy.deepcopy(model.head)
         if glyphs is not None: self.g.atlas.glyphs.data.copy_(glyphs)
 
     def train(self, mode=True):
         super().train(mode)
         if self.part == 'hand':
-            for m in (self.g.trunk, self.fold, self.head): m.eval()
+            for m in filter(None, (self.g.trunk, self.fold, self.head, self.g.closer)): m.eval()
         return self
 
     def forward(self, x):
@@ -418,6 +422,7 @@ class Student(nn.Module):
         if self.part == 'eyes': return x, said, self.g.atlas.seen(maps[-1])
         known, *told = self.g.rise(*maps)
         grids = [torch.cat(told, 1)] if self.part == 'hand' else [self.g.atlas.seen(maps[-1]), torch.cat(told, 1)]
+        with torch.no_grad(): _, *told = self.g.again(x, known, *told)
         return self.g.draw(x, known, *told), said, *grids
 
 def student_splitter(
@@ -466,7 +471,75 @@ def legible_learner(
     split = student_splitter if isinstance(model, Student) else trainable_params
     return Learner(dls, model.to(memory_format=torch.channels_last), loss_func=LegibleLoss(readers, *wgts), metrics=metrics, splitter=split, cbs=cbs, **kwargs)
 
-# %% ../../nbs/64_restore.legible.ipynb #9e418bef
+# %% ../../nbs/64_restore.legible.ipynb #23eaa2e7
+@torch.no_grad()
+def looks(
+    g, # A `redraw` with a closer look
+    dls, # From `legible_dls`
+    n:int, # Pictures
+) -> list: # Bytes (n,3,64,192), turns (n,k,2,2), shifts (n,k,2), what the cells say (n,k,133), and names (n,k); -1: none
+    "Spoilt training pictures as a closer look is going to get them"
+    out, net, count = [], fused(g), 0
+    while count < n:
+        for lq, _, _, cells in dls.train:
+            with torch.autocast(lq.device.type, torch.bfloat16, enabled=fast_bf16()):
+                x = net.undone(lq)[0]
+                _, names, place = net.rise(*net.see(x))
+            turn, shift, mine, at, there = net.closer.find(names, place)
+            y = cells[..., 0].long().flatten(1).gather(1, at)*there-1
+            out.append(((x.clamp(0, 1)*255).round().byte(), turn, shift, net.closer.before(names, mine).half(), y.short()))
+            count += len(lq)
+            if count >= n: break
+    return [torch.cat(o)[:n].cpu() for o in zip(*out)]
+
+# %% ../../nbs/64_restore.legible.ipynb #428a024c
+class Namer(nn.Module):
+    "A closer look as it learns: gives (its logits, what the cells say, the true name) of the characters that have one"
+    def __init__(self, closer, others=.5, shaky=.15):
+        super().__init__()
+        self.closer, self.others, self.shaky = closer.requires_grad_(True), others, shaky
+        self.register_buffer('often', torch.tensor([_weight(c) for c in SIGNS]) > 1, persistent=False)
+
+    def forward(self, x, turn, shift, before, y):
+        known, y = y.flatten() >= 0, y.flatten().long()
+        if self.training:
+            known &= self.often[y.clamp(min=0)] | (torch.rand(len(y), device=y.device) < self.others)
+            turn, shift = turn*(1+torch.randn_like(turn[..., :1, :1])*.04), shift+torch.randn_like(shift)*self.shaky
+            turn = turn+torch.randn_like(turn)*.02*turn.abs().amax((2, 3), keepdim=True)
+        patches = self.closer.cut(x.float()/255, turn, shift, (12, 36))[known]
+        said = self.closer.net(patches.contiguous(memory_format=torch.channels_last)).float()
+        return said, before.float().flatten(0, 1)[known], y[known]
+
+# %% ../../nbs/64_restore.legible.ipynb #76f55c06
+def name_loss(pred, *_):
+    said, before, y = pred
+    w = torch.tensor([*map(_weight, SIGNS)], device=y.device)
+    return (F.cross_entropy(said, y, w, label_smoothing=.02)+F.cross_entropy(said+before, y, w))/2
+
+def named_before(pred, *_): return (pred[1].argmax(1) == pred[2]).float().mean()
+def named(pred, *_): return ((pred[0]+pred[1]).argmax(1) == pred[2]).float().mean()
+
+# %% ../../nbs/64_restore.legible.ipynb #7fba5726
+def namer_learner(
+    train, valid, # From `looks`
+    closer, # A `CloserLook`, changed in place
+    bs:int=50, # Pictures
+    bf16:bool=None, # Default: where the machine is fast at it
+    device=None,
+    cbs=None, # More callbacks
+    **kwargs,
+) -> Learner: # Reports the share of characters named rightly by the cells, and with the closer look
+    "A Learner for a closer look; weights averaged"
+    kw = dict(num_workers=0, device=default_device() if device is None else torch.device(device))
+    a, b = (TensorDataset(*o, o[-1]) for o in (train, valid))
+    dls = DataLoaders(DataLoader(a, bs=bs, shuffle=True, drop_last=len(a) > bs, **kw), DataLoader(b, bs=2*bs, **kw))
+    dls.n_inp = 5
+    bf16 = fast_bf16() if bf16 is None else bf16
+    cbs = [Average(.999), *([DevicePrecision('bf16')] if bf16 else []), *(cbs or [])]
+    model = Namer(closer).to(memory_format=torch.channels_last)
+    return Learner(dls, model, loss_func=name_loss, metrics=[named_before, named], cbs=cbs, **kwargs)
+
+# %% ../../nbs/64_restore.legible.ipynb #b925c940
 GATED = tuple((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN) # Nearly half of the plain ones are as a camera gives them
 
 @torch.no_grad()
@@ -477,7 +550,7 @@ def gains(g, readers, dls, n): # (n,130), (n,)
         for lq, _, y, *_ in dls.train:
             lq, y = (o[(y > 0).any(1)] for o in (lq, y))
             x = g.undone(lq)[0]
-            out.append((g.front.spectrum(lq), m(x.clamp(0, 1), y)-m(g.draw(x, *g.rise(*g.see(x))).clamp(0, 1), y)))
+            out.append((g.front.spectrum(lq), m(x.clamp(0, 1), y)-m(g.draw(x, *g.again(x, *g.rise(*g.see(x)))).clamp(0, 1), y)))
             if sum(len(a) for a, _ in out) >= n: break
     return [torch.cat(o)[:n] for o in zip(*out)]
 

@@ -14,8 +14,8 @@ from plategan.models.blocks import ms_image, n_params
 from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
 from plategan.models.reader import reader
-from plategan.models.redraw import Unsmear, behind
-from plategan.restore.legible import GATED, SHARES, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, looks, mean_glyphs, namer_learner, sharp_crop, sharp_mix, spectra
+from plategan.models.redraw import Unsmear, looking
+from plategan.restore.legible import GATED, SHARES, SIGNS, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, looks, mean_glyphs, namer_learner, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 UP = 64, 72 # Channels of the hand on the way up: what the closer look costs is saved here
@@ -46,13 +46,13 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
 def eyes_of(a):
     "The reader whose eyes learn on, without a front of its own"
     m = load_weights(a.eyes)
-    r = reader(**m.args)
-    r.load_state_dict({k: v for k, v in m.state_dict().items() if not k.startswith('front.')})
+    r = reader(**{k: v for k, v in m.args.items() if k not in ('signs', 'up')})
+    r.load_state_dict({k: v for k, v in m.state_dict().items() if not k.startswith('g.')})
     return r
 
 def student(a, **kwargs):
     "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
-    s = Student(eyes_of(a), front=True, closer=True, up=UP, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
+    s = Student(eyes_of(a), front=True, up=UP, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
     s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True), strict=False)
     if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
     return s
@@ -76,7 +76,7 @@ def names(a):
     "Keep `--looks` pictures as the closer look gets them, in parts that an interrupted run need not make again, and learn from them"
     torch.set_num_threads(a.threads)
     seed_all(a.seed)
-    s, parts = student(a, part='hand'), []
+    s, parts = student(a, part='hand', closer=True), []
     s.load_state_dict(state(a, 'hand'), strict=False)
     for k in range(-(-a.looks//LOOKS)):
         file = a.work/'looks'/f'{k}.pth'
@@ -92,7 +92,7 @@ def names(a):
 
 def whole(a):
     "The student with all that it has learnt, but for when to draw"
-    s = student(a, part='hand')
+    s = student(a, part='hand', closer=True)
     s.load_state_dict(state(a, 'hand'), strict=False)
     s.g.load_state_dict(state(a, 'names'), strict=False)
     return s.eval()
@@ -118,7 +118,7 @@ def weights(a):
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, looks=a.looks, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
-    save_weights(behind(as_reader(a, avg), net.front).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
+    save_weights(looking(as_reader(a, avg), net, ''.join(SIGNS)).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
     record(HERE, t, parameters=n_params(net), ms_a_plate_two_threads=round(ms_image(net, bs=1, train=False, n=20), 2), **info)
 
