@@ -156,7 +156,7 @@ class CloserLook(nn.Module):
         new = torch.cat([p[:, :1], new+(1-p[:, :1].exp()).clamp(min=1e-6).log()], 1)
         return torch.where(most.view(b, 1, m, k) > 0, new, p)
 
-# %% ../../nbs/37_models.redraw.ipynb #22da8c30
+# %% ../../nbs/37_models.redraw.ipynb #d9069660
 @patch
 def find(self:CloserLook, names, place): # (b,1+n,m,k), (b,4,m,k) -> (b,most,2,2) and (b,most,2) in cells, (b,most,m*k), (b,most) twice
     "Of each of `most` characters: how it lies, how far each cell belongs to it, which is in its middle, and whether it is there"
@@ -165,7 +165,7 @@ def find(self:CloserLook, names, place): # (b,1+n,m,k), (b,4,m,k) -> (b,most,2,2
     p = 1-names.softmax(1)[:, 0].flatten(1)
     y, x = torch.meshgrid(torch.arange(m, device=p.device)+.5, torch.arange(k, device=p.device)+.5, indexing='ij')
     xy, (uv, part) = torch.stack([x, y]).flatten(1)[None], place.flatten(2).split(2, 1)
-    size = 1/part.clamp(min=.02) # Of the glyph, in cells
+    size = 1/part.clamp(min=.04) # Of the glyph, in cells
     mid = xy+(.5-uv)*size
     worth = p*torch.exp(-8*((uv-.5)**2).sum(1))+torch.arange(m*k, device=p.device)*1e-7 # No two are equal
     worth, some = worth.topk(144) # So many cells has a picture of 64×64 px

@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
-    python runs/default/run.py crops front eyes hand names again need weights --work DIR
-`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, `again` lets the hand learn on with what that says, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand`, `names` and `again` after the last epoch.
+    python runs/default/run.py crops front eyes hand names need weights --work DIR
+`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand` and `names` after the last epoch.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -19,7 +19,6 @@ from plategan.restore.legible import GATED, SHARES, SIGNS, SMEARED, Student, gai
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 UP = 64, 72 # Channels of the hand on the way up: what the closer look costs is saved here
-DRAWING = .08, 0, 0, .1 # What counts while the hand learns: see `LegibleLoss`
 LOOKS = 3000 # Pictures in a file that `names` keeps
 SEEN = 'g.atlas.seen.', 'g.trunk.', 'fold.', 'head.' # What `eyes` teaches; the first of them learns on with the hand
 
@@ -35,15 +34,14 @@ def front(a):
     print(learn_choice(f, *spectra(f, dls, a.spectra), seed=a.seed))
     with atomic(a.work/'front.pth') as tmp: torch.save(f.state_dict(), tmp)
 
-def fit(a, name, student, wgts, epochs, lr, bs, readers, seed=None):
+def fit(a, name, student, wgts, epochs, lr, bs, readers):
     "Train `student`, or go on where an interrupted training stopped; the state stays in `name`.pth"
     torch.set_num_threads(a.threads)
-    seed = a.seed if seed is None else seed
-    seed_all(seed)
+    seed_all(a.seed)
     judges = {o.name: load_weights(o) for o in a.judges}
-    dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, bs, n_epoch=a.epoch, seed=seed)
+    dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, bs, n_epoch=a.epoch, seed=a.seed)
     learn = legible_learner(dls, readers, student, judges, wgts)
-    with learn.no_bar(): fit_kept(learn, a.work/f'{name}.pth', epochs, lr, seed, pct_start=.03)
+    with learn.no_bar(): fit_kept(learn, a.work/f'{name}.pth', epochs, lr, a.seed, pct_start=.03)
 
 def eyes_of(a):
     "The reader whose eyes learn on, without a front of its own"
@@ -74,7 +72,7 @@ def teachers(a): return [load_weights(READER), as_reader(a, state(a, 'eyes'))]
 def hand(a):
     s = student(a, part='hand')
     s.load_state_dict({k: v for k, v in state(a, 'eyes').items() if k.startswith(SEEN[a.hand is not None:])}, strict=False)
-    fit(a, 'hand', s, DRAWING, a.epochs, a.lr, a.bs, teachers(a))
+    fit(a, 'hand', s, (.08, 0, 0, .1), a.epochs, a.lr, a.bs, teachers(a))
 
 def names(a):
     "Keep `--looks` pictures as the closer look gets them, in parts that an interrupted run need not make again, and learn from them"
@@ -97,11 +95,9 @@ def names(a):
 def whole(a):
     "The student with all that it has learnt, but for when to draw"
     s = student(a, part='hand', closer=True)
-    s.load_state_dict(state(a, 'again' if (a.work/'again.pth').exists() else 'hand'), strict=False)
+    s.load_state_dict(state(a, 'hand'), strict=False)
     s.g.load_state_dict(state(a, 'names'), strict=False)
     return s.eval()
-
-def again(a): fit(a, 'again', whole(a), DRAWING, a.again_epochs, a.again_lr, a.bs, teachers(a), a.seed+1)
 
 def need(a):
     "Ask two readers which pictures the hand helps; the answers stay in gains.pth, so that another margin costs seconds"
@@ -122,7 +118,7 @@ def weights(a):
     net = whole(a).g
     net.front.load_state_dict(torch.load(a.work/'need.pth', weights_only=True))
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
-        epoch=a.epoch, n=a.n, looks=a.looks, name_epochs=a.name_epochs, name_lr=a.name_lr, again_epochs=a.again_epochs, again_lr=a.again_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
+        epoch=a.epoch, n=a.n, looks=a.looks, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
     save_weights(looking(as_reader(a, avg), net, ''.join(SIGNS)).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
@@ -130,7 +126,7 @@ def weights(a):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'names', 'again', 'need', 'weights'))
+    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'names', 'need', 'weights'))
     p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
     p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'), help='where the weights go')
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
@@ -148,8 +144,6 @@ def main():
     p.add_argument('--eye-lr', type=float, default=1e-3)
     p.add_argument('--lr', type=float, default=1e-3)
     p.add_argument('--name-lr', type=float, default=2e-3)
-    p.add_argument('--again-epochs', type=int, default=5)
-    p.add_argument('--again-lr', type=float, default=5e-4)
     p.add_argument('--bs', type=int, default=16)
     p.add_argument('--seed', type=int, default=42)
     p.add_argument('--threads', type=int, default=1)
