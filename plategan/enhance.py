@@ -63,7 +63,7 @@ def working_size(
         return (w, h) if w and .7 <= own[0]/w <= 1.35 else own, want or (sz if sz[1] > h else own)
     return max(sz, want or sz), want or sz
 
-# %% ../nbs/81_enhance.ipynb #acfb6f4c
+# %% ../nbs/81_enhance.ipynb #4518bf22
 class Restorer:
     "A trained generator that takes Pillow pictures and gives restored ones"
     def __init__(self,
@@ -82,6 +82,9 @@ class Restorer:
         self.h, self.bs = h or trained, bs
         self.w = w if self.h == trained else None
         self.bf16 = self.device.type == 'cpu' and fast_bf16() and self._bears_bf16() if bf16 is None else bf16
+        if self.bf16: # What autocast would do again for each picture
+            for o in self.model.modules():
+                if isinstance(o, torch.nn.Conv2d): o.to(torch.bfloat16)
     def __repr__(self):
         of = f'{n_params(self.model)/1e6:.2f} M parameters, trained at height {self.h}, on {self.device}{" in bf16" if self.bf16 else ""}'
         return f'Restorer({self.file or type(self.model).__name__}, {of})'

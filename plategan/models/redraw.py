@@ -124,7 +124,7 @@ class Atlas(nn.Module):
         ink = (p[..., None, :]@ink).view(b, m, n, 4, 4, 2, 2)*(wy[..., None, :, None]*wx[..., None, :, None, :])
         return ink.sum((-1, -2)).permute(0, 1, 3, 2, 4).reshape(b, 1, 4*m, 4*n)
 
-# %% ../../nbs/37_models.redraw.ipynb #bab10737
+# %% ../../nbs/37_models.redraw.ipynb #830c7685
 PATCH = 24, 32 # Width and height of a straightened character, px
 
 def _mean(w, x): return (w[:, :, None]*x[:, None]).sum(-1) # (b,k,c), (b,d,c) -> (b,k,d)
@@ -145,11 +145,15 @@ class CloserLook(nn.Module):
         v, u = torch.meshgrid((torch.arange(h)+.5)/h*1.4-.2, (torch.arange(w)+.5)/w*1.7-.35, indexing='ij')
         self.register_buffer('spots', torch.stack([u, v]).flatten(1), persistent=False) # Of a glyph and what lies around it
 
+    def said(self, patches, there): # (b*most,3,32,24), (b,most) -> (b,most,n)
+        "What the network says of each patch"
+        return self.net(patches.contiguous(memory_format=torch.channels_last)).float().view(*there.shape, -1)
+
     def forward(self, x, names, place): # -> as `names`
         "Names on which all cells of a character agree, after a look at it; whether a cell is part of one stays as it was"
         (b, n, m, k), p = names.shape, names.float().log_softmax(1)
-        turn, shift, mine, _, _ = self.find(names, place)
-        said = self.net(self.cut(x, turn, shift, (m, k)).contiguous(memory_format=torch.channels_last)).float().view(*shift.shape[:2], n-1)
+        turn, shift, mine, _, there = self.find(names, place)
+        said = self.said(self.cut(x, turn, shift, (m, k)), there)
         both = (self.before(names, mine)+said).log_softmax(-1)
         most, whose = mine.max(1) # (b,m*k)
         new = both.gather(1, whose[..., None].expand(-1, -1, n-1)).transpose(1, 2).view(b, n-1, m, k)
@@ -210,7 +214,7 @@ def before(self:CloserLook, names, mine): # -> (b,most,n)
 # %% ../../nbs/37_models.redraw.ipynb #eb05c62a
 def _taller(t): return F.interpolate(t, scale_factor=(2., 1.), mode='nearest')
 
-# %% ../../nbs/37_models.redraw.ipynb #58b8d6de
+# %% ../../nbs/37_models.redraw.ipynb #9d348bce
 class Redraw(nn.Module):
     "What a reader's `body` sees, led back up to the picture and added to it"
     norm, mult = 'none: [0,1] in, [0,1] out', 64
@@ -260,7 +264,17 @@ class Redraw(nn.Module):
     def forward(self, x):
         h, w = x.shape[-2:]
         x, need = self.undone(pad_to(x, self.mult))
-        return torch.where(need, self.draw(x, *self.again(x, *self.rise(*self.see(x)))), x)[..., :h, :w]
+        if torch.compiler.is_compiling(): return torch.where(need, self.drawn(x), x)[..., :h, :w] # One graph for all pictures
+        need = need.flatten()
+        if need.all(): x = self.drawn(x)
+        elif need.any(): x = x.index_put((need,), self.drawn(x[need]))
+        return x[..., :h, :w]
+
+# %% ../../nbs/37_models.redraw.ipynb #e595d55f
+@patch
+def drawn(self:Redraw, x): # (b,3,h,w), undone
+    "`x` redrawn, whether it is needed or not"
+    return self.draw(x, *self.again(x, *self.rise(*self.see(x))))
 
 # %% ../../nbs/37_models.redraw.ipynb #e1dc35a0
 @built
@@ -286,14 +300,13 @@ def from_reader(
     net.trunk.load_state_dict(model.body.state_dict())
     return net
 
-# %% ../../nbs/37_models.redraw.ipynb #5c104c3e
+# %% ../../nbs/37_models.redraw.ipynb #b1bc7a11
 @patch
 def heard(self:CloserLook, x, names, place, logits, of): # (b,t,1+chars) -> the same
     "A reader's answer with its characters named again; `of` says which of our names each of its characters is"
     turn, shift, _, _, there = self.find(names, place)
-    b, t, k = *logits.shape[:2], names.shape[-1]
-    said = self.net(self.cut(x, turn, shift, names.shape[-2:]).contiguous(memory_format=torch.channels_last)).float()
-    said = said.view(b, self.most, -1).log_softmax(-1)[..., of]
+    t, k = logits.shape[1], names.shape[-1]
+    said = self.said(self.cut(x, turn, shift, names.shape[-2:]), there).log_softmax(-1)[..., of]
     mid, wide = (turn.sum(-1)/2+shift)[..., :1], turn[..., 0, :1].abs()
     at = (torch.arange(t, device=x.device)+.5)*k/t
     far, which = ((at-mid).abs()/wide+9*~there[..., None]).min(1) # (b,t)
