@@ -135,7 +135,7 @@ def main():
     p.add_argument('--n', type=int, default=48_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=8_000, help='pictures that `need` learns from')
-    p.add_argument('--margin', type=float, default=.01, help='what drawing has to win, in the logarithm of probability a character')
+    p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the logarithm of probability a character')
     p.add_argument('--eye-epochs', type=int, default=20)
     p.add_argument('--epochs', type=int, default=20)
     p.add_argument('--looks', type=int, default=30_000, help='pictures that `names` learns from')
