@@ -539,7 +539,7 @@ def namer_learner(
     model = Namer(closer).to(memory_format=torch.channels_last)
     return Learner(dls, model, loss_func=name_loss, metrics=[named_before, named], cbs=cbs, **kwargs)
 
-# %% ../../nbs/64_restore.legible.ipynb #b925c940
+# %% ../../nbs/64_restore.legible.ipynb #d5d5d6ea
 GATED = tuple((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN) # Nearly half of the plain ones are as a camera gives them
 
 @torch.no_grad()
@@ -559,6 +559,7 @@ def learn_need(
     x, won, # From `gains`
     steps:int=1500, # Of 256 spectra
     margin:float=.02, # To be won at least
+    sure:float=.95, # How sure it must be of that
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the share that is drawn
     "Teach `front` when the hand is needed"
@@ -575,5 +576,6 @@ def learn_need(
     with torch.no_grad():
         a.bias -= a.weight/sd @ mean
         a.weight /= sd
+        b.bias -= math.log(sure/(1-sure))
         yes, w = front.need(x[:v])[:, 0] > 0, won[:v].clamp(-2, 2)
     return {k: round(o.float().mean().item(), 3) for k, o in dict(always=w, chosen=w*yes, best=w.clamp(min=0), drawn=yes).items()}
