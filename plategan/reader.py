@@ -406,7 +406,7 @@ def _grey(o, sz):
     x = torch.from_numpy(np.array(im.convert('L')))[None, None].float()/255
     return F.interpolate(x, sz[::-1], mode='bilinear', antialias=True)
 
-# %% ../nbs/42_reader.ipynb #1a813363
+# %% ../nbs/42_reader.ipynb #b3db02a0
 class _Half(torch.nn.Module):
     "`body` in bf16, between floats"
     def __init__(self, body):
@@ -417,7 +417,8 @@ class _Half(torch.nn.Module):
 def _halved(model):
     "A copy of `model` whose body calculates in bf16"
     model = copy.deepcopy(model)
-    model.body = _Half(model.body)
+    if hasattr(model, 'g'): model.bf16 = True # A `LookReader` asks its body layer by layer
+    else: model.body = _Half(model.body)
     return model
 
 # %% ../nbs/42_reader.ipynb #5ca46809
