@@ -263,7 +263,7 @@ def test_one_call_keeps_its_size(plates):
 def test_weights_of_the_package_by_name(name):
     "A bare name is enough for a reader, and no restorer is made of it"
     assert 'reader' in Reader(name).model.arch
-    with pytest.raises(ValueError, match='holds a (front_)?reader'): Restorer(name)
+    with pytest.raises(ValueError, match='holds a (look_)?reader'): Restorer(name)
 
 def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
     "What lies in the folder one is in is meant, not the package's weights of the same name"
