@@ -50,16 +50,18 @@ def _small_plate(t, row, gen):
     size = dict(y=H*_off(gen, .66, .7), w=W*_off(gen, .045, .06), h=H*_off(gen, .2, .24))
     return dict(rows=(row,), below=replace(t.below, x0=W*x, x1=W*min(.96, x+_off(gen, .26, .34)), space=14, **size))
 
+def _mostly(faces): return (*faces[:1]*2, *faces)
+
 def loosen(
     t, # Name or `PlateType`
     gen, # NumPy generator
 ):
     "A plate type like `t`, as another press would make it"
     t = get_type(t)
-    kw = dict(stroke=t.stroke*_off(gen, .85, 1, 1.15, 1.3))
+    kw = dict(stroke=t.stroke*_off(gen, .85, 1, 1.15, 1.3), faces=_mostly(t.faces), script=_mostly(t.script))
     if not t.only and all(c.isascii() or is_script(c) for c in alphabet([t])) and gen.random() < .6:
         kw['faces'] = (*gen.permutation([*t.faces, *FACES])[:4].tolist(), t.faces[-1])
-    if t.script and t.country == 'cn': kw['script'] = tuple(gen.permutation(sorted({*t.script, 'brush', 'han_regular'})).tolist())
+    if t.script and t.country == 'cn' and gen.random() < .25: kw['script'] = tuple(gen.permutation(sorted({*t.script, 'brush', 'han_regular'})).tolist())
     if t.slots: kw['slots'] = _loose_slots(t.slots, gen)
     if t.rows: kw['rows'] = tuple(_loose_row(r, gen) for r in t.rows)
     if t.below and len(t.rows) == 1 and gen.random() < .4: kw |= _small_plate(t, kw['rows'][0], gen)
@@ -93,7 +95,7 @@ def some_region(
     one = [r for r in rs if len(r) == 1]
     return str(gen.choice(one)) if 0 < len(one) < len(rs) and gen.random() < .5 else None
 
-LOOSE = 5000 # Pictures in a row that share one loosened type of each kind
+LOOSE = 500 # Pictures in a row that share one loosened type of each kind
 
 @lru_cache(maxsize=512)
 def _loosened(t, seed, k): return loosen(t, rng(seed, 'loose', t.name, k))
