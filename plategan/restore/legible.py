@@ -8,7 +8,7 @@ Docs: https://plategan.github.io/plategan/restore.legible.html.md"""
 __all__ = ['SHARES', 'CARS', 'SIGNS', 'READABLE', 'CELLS', 'HOW', 'FLAT', 'CAMERA', 'PLAIN', 'SMEARED', 'PARTS', 'GATED',
            'sharp_mix', 'often', 'sign_map', 'readable', 'sharp_crop', 'mean_glyphs', 'bent', 'veiled', 'Spoil',
            'legible_dls', 'filter_errors', 'spectra', 'learn_choice', 'glimpse', 'LegibleLoss', 'Student',
-           'student_splitter', 'ReadBy', 'legible_learner', 'looks', 'Namer', 'name_loss', 'named_before', 'named',
+           'student_splitter', 'ReadBy', 'legible_learner', 'Namer', 'name_loss', 'named_before', 'named', 'TellCells',
            'namer_learner', 'gains', 'learn_need']
 
 # %% ../../nbs/64_restore.legible.ipynb #e4699a1e
@@ -16,8 +16,7 @@ import copy, math, numpy as np, torch, torch.nn.functional as F
 from collections import Counter
 from PIL import Image
 from torch import nn
-from torch.utils.data import TensorDataset
-from fastai.vision.all import DataLoader, DataLoaders, ItemTransform, Learner, Metric, default_device, trainable_params
+from fastai.vision.all import Callback, DataLoader, DataLoaders, ItemTransform, Learner, Metric, default_device, trainable_params
 from ..camera import add_noise, defocus, denoise, gaussian_blur, jpeg, motion_blur, sharpen, shrink
 from ..core import rng
 from ..crappify import SEED, OneOf, Recipe, get_recipe, step
@@ -151,7 +150,7 @@ def _noise(most, p=1.): return step(add_noise, p=p, sd=(0., most), seed=SEED, gr
 
 def _camera():
     "What camera and file have done before anything is spoilt"
-    yield step(gaussian_blur, p=.2, sigma=(.003, .02))
+    yield step(gaussian_blur, p=.6, sigma=(.004, .025))
     yield step(shrink, p=.6, height=(18, 50), method=HOW)
     yield step(sharpen, p=.6, amount=(.3, 3.))
     yield _noise(7., .4)
@@ -164,13 +163,13 @@ CAMERA = tuple(_camera())
 def _plain():
     "How often, name, steps: one defect, or the few that come together"
     def squeeze(lo, hi, p=1.): return step(jpeg, p=p, quality=(lo, hi))
-    yield .24, 'few', [step(shrink, height=(10, 20), method=HOW)]
-    yield .20, 'smear', [step(motion_blur, length=(.02, .09), angle=FLAT), _noise(8., .6)]
-    yield .12, 'unsharp', [step(defocus, radius=(.02, .06)), _noise(8.), squeeze(25, 80, .7)]
-    yield .10, 'squeezed', [squeeze(2, 30)]
+    yield .25, 'few', [step(shrink, height=(9, 18), method=HOW)]
+    yield .15, 'smear', [step(motion_blur, length=(.02, .09), angle=FLAT), _noise(8., .6)]
+    yield .10, 'unsharp', [step(defocus, radius=(.02, .06)), _noise(8.), squeeze(25, 80, .7)]
+    yield .08, 'squeezed', [squeeze(2, 30)]
     away = [step(motion_blur, length=(.01, .055), angle=FLAT), step(shrink, height=(11, 20), method=HOW)]
-    yield .24, 'far', [*away, _noise(8.), squeeze(25, 70)]
-    yield .10, 'file', []
+    yield .34, 'far', [*away, _noise(9.), squeeze(25, 70)]
+    yield .08, 'file', []
 
 PLAIN = tuple((p, Recipe(k, [*CAMERA, *steps])) for p, k, steps in _plain()) # How often, recipe
 
@@ -411,7 +410,7 @@ class Student(nn.Module):
     def train(self, mode=True):
         super().train(mode)
         if self.part == 'hand':
-            for m in filter(None, (self.g.trunk, self.fold, self.head, self.g.closer)): m.eval()
+            for m in filter(None, (self.g.trunk, self.g.d3, self.g.d2, self.fold, self.head, self.g.closer)): m.eval()
         return self
 
     def forward(self, x):
@@ -419,9 +418,9 @@ class Student(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.part != 'hand'):
             maps = self.g.see(x)
             said = self.head(self.fold(maps[-1]).flatten(2)).float().transpose(1, 2)
-        if self.part == 'eyes': return x, said, self.g.atlas.seen(maps[-1])
-        known, *told = self.g.rise(*maps)
-        grids = [torch.cat(told, 1)] if self.part == 'hand' else [self.g.atlas.seen(maps[-1]), torch.cat(told, 1)]
+            known, *told = self.g.rise(*maps)
+        grids = [] if self.part == 'hand' else [self.g.atlas.seen(maps[-1]), torch.cat(told, 1)]
+        if self.part == 'eyes': return x, said, *grids
         with torch.no_grad(): _, *told = self.g.again(x, known, *told)
         return self.g.draw(x, known, *told), said, *grids
 
@@ -472,43 +471,38 @@ def legible_learner(
     return Learner(dls, model.to(memory_format=torch.channels_last), loss_func=LegibleLoss(readers, *wgts), metrics=metrics, splitter=split, cbs=cbs, **kwargs)
 
 # %% ../../nbs/64_restore.legible.ipynb #23eaa2e7
-@torch.no_grad()
-def looks(
-    g, # A `redraw` with a closer look
-    dls, # From `legible_dls`
-    n:int, # Pictures
-) -> list: # Bytes (n,3,64,192), turns (n,k,2,2), shifts (n,k,2), what the cells say (n,k,133), and names (n,k); -1: none
-    "Spoilt training pictures as a closer look is going to get them"
-    out, net, count = [], fused(g), 0
-    while count < n:
-        for lq, _, _, cells in dls.train:
-            with torch.autocast(lq.device.type, torch.bfloat16, enabled=fast_bf16()):
-                x = net.undone(lq)[0]
-                _, names, place = net.rise(*net.see(x))
-            turn, shift, mine, at, there = net.closer.find(names, place)
-            y = cells[..., 0].long().flatten(1).gather(1, at)*there-1
-            out.append(((x.clamp(0, 1)*255).round().byte(), turn, shift, net.closer.before(names, mine).half(), y.short()))
-            count += len(lq)
-            if count >= n: break
-    return [torch.cat(o)[:n].cpu() for o in zip(*out)]
-
-# %% ../../nbs/64_restore.legible.ipynb #428a024c
 class Namer(nn.Module):
-    "A closer look as it learns: gives (its logits, what the cells say, the true name) of the characters that have one"
-    def __init__(self, closer, others=.5, shaky=.15):
+    "The closer look of `g` as it learns, behind eyes that rest: gives (its logits, what the cells say, the true name) of the characters that have one"
+    def __init__(self,
+        g, # A `redraw` with a closer look, changed in place
+        others:float=.6, # Share of the characters other than a region's sign that are looked at in training
+        shaky:float=.15, # By how much of a cell their places are moved in training
+    ):
         super().__init__()
-        self.closer, self.others, self.shaky = closer.requires_grad_(True), others, shaky
+        self.closer = g.closer.requires_grad_(True)
+        self.g, self.others, self.shaky = [fused(g)], others, shaky # In a list: nothing of it learns, or is saved
         self.register_buffer('often', torch.tensor([_weight(c) for c in SIGNS]) > 1, persistent=False)
 
-    def forward(self, x, turn, shift, before, y):
-        known, y = y.flatten() >= 0, y.flatten().long()
-        if self.training:
-            known &= self.often[y.clamp(min=0)] | (torch.rand(len(y), device=y.device) < self.others)
-            turn, shift = turn*(1+torch.randn_like(turn[..., :1, :1])*.04), shift+torch.randn_like(shift)*self.shaky
-            turn = turn+torch.randn_like(turn)*.02*turn.abs().amax((2, 3), keepdim=True)
-        patches = self.closer.cut(x.float()/255, turn, shift, (12, 36))[known]
-        said = self.closer.net(patches.contiguous(memory_format=torch.channels_last)).float()
-        return said, before.float().flatten(0, 1)[known], y[known]
+    def _shaken(self, turn, shift):
+        turn, shift = turn*(1+torch.randn_like(turn[..., :1, :1])*.04), shift+torch.randn_like(shift)*self.shaky
+        return turn+torch.randn_like(turn)*.02*turn.abs().amax((2, 3), keepdim=True), shift
+
+    def forward(self, lq, cells):
+        with torch.no_grad():
+            g = self.g[0]
+            x = g.undone(lq)[0]
+            _, names, place = g.rise(*g.see(x))
+            turn, shift, mine, at, there = self.closer.find(names, place)
+            before = self.closer.before(names, mine).flatten(0, 1)
+            y = (cells[..., 0].long().flatten(1).gather(1, at)*there-1).flatten()
+            known = y >= 0
+            if self.training:
+                known &= self.often[y.clamp(min=0)] | (torch.rand(len(y), device=y.device) < self.others)
+                turn, shift = self._shaken(turn, shift)
+            patches = self.closer.cut(x, turn, shift, names.shape[-2:])[known]
+        seen = self.closer.look(patches)
+        seen = seen.new_zeros(len(known), seen.shape[1]).index_put((known,), seen).view(*there.shape, -1)
+        return self.closer.compare(seen, known.view(there.shape)).flatten(0, 1)[known], before[known], y[known]
 
 # %% ../../nbs/64_restore.legible.ipynb #76f55c06
 def name_loss(pred, *_):
@@ -520,23 +514,21 @@ def named_before(pred, *_): return (pred[1].argmax(1) == pred[2]).float().mean()
 def named(pred, *_): return ((pred[0]+pred[1]).argmax(1) == pred[2]).float().mean()
 
 # %% ../../nbs/64_restore.legible.ipynb #7fba5726
+class TellCells(Callback):
+    "The model gets the maps as well: they say which of the characters that it sees have a name"
+    def before_batch(self): self.learn.xb = *self.xb, self.yb[-1]
+
 def namer_learner(
-    train, valid, # From `looks`
-    closer, # A `CloserLook`, changed in place
-    bs:int=50, # Pictures
+    dls, # From `legible_dls`
+    g, # A `redraw` with a closer look, changed in place
     bf16:bool=None, # Default: where the machine is fast at it
-    device=None,
     cbs=None, # More callbacks
     **kwargs,
 ) -> Learner: # Reports the share of characters named rightly by the cells, and with the closer look
     "A Learner for a closer look; weights averaged"
-    kw = dict(num_workers=0, device=default_device() if device is None else torch.device(device))
-    a, b = (TensorDataset(*o, o[-1]) for o in (train, valid))
-    dls = DataLoaders(DataLoader(a, bs=bs, shuffle=True, drop_last=len(a) > bs, **kw), DataLoader(b, bs=2*bs, **kw))
-    dls.n_inp = 5
     bf16 = fast_bf16() if bf16 is None else bf16
-    cbs = [Average(.999), *([DevicePrecision('bf16')] if bf16 else []), *(cbs or [])]
-    model = Namer(closer).to(memory_format=torch.channels_last)
+    cbs = [Average(.999), TellCells(), *([DevicePrecision('bf16')] if bf16 else []), *(cbs or [])]
+    model = Namer(g).to(memory_format=torch.channels_last)
     return Learner(dls, model, loss_func=name_loss, metrics=[named_before, named], cbs=cbs, **kwargs)
 
 # %% ../../nbs/64_restore.legible.ipynb #d5d5d6ea

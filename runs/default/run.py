@@ -15,12 +15,11 @@ from plategan.models.weights import load_weights, save_weights
 from plategan.reader import BLOCK, READER, fit_kept, make_crops
 from plategan.models.reader import reader
 from plategan.models.redraw import Unsmear, looking
-from plategan.restore.legible import GATED, SHARES, SIGNS, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, looks, mean_glyphs, namer_learner, sharp_crop, sharp_mix, spectra
+from plategan.restore.legible import GATED, SHARES, SIGNS, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, mean_glyphs, namer_learner, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
 UP = 64, 72 # Channels of the hand on the way up: what the closer look costs is saved here
-LOOKS = 3000 # Pictures in a file that `names` keeps
-SEEN = 'g.atlas.seen.', 'g.trunk.', 'fold.', 'head.' # What `eyes` teaches; the first of them learns on with the hand
+NF = 24, 48, 96, 96 # Channels of the eyes: the last stage is narrower than a reader's, since names come from the closer look
 
 def crops(a):
     make_crops(a.work/'valid', BLOCK, sharp_mix(), a.seed+1, SZ, a.workers, sharp_crop)
@@ -44,20 +43,22 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
     with learn.no_bar(): fit_kept(learn, a.work/f'{name}.pth', epochs, lr, a.seed, pct_start=.03)
 
 def eyes_of(a):
-    "The reader whose eyes learn on, without a front of its own"
+    "The reader whose eyes learn on, without a front of its own; of each layer the first channels, as many as `NF` has"
     m = load_weights(a.eyes)
-    r = reader(**{k: v for k, v in m.args.items() if k not in ('signs', 'up')})
-    r.load_state_dict({k: v for k, v in m.state_dict().items() if not k.startswith('g.')})
+    r = reader(**{k: v for k, v in m.args.items() if k not in ('signs', 'up')} | dict(nf=NF))
+    old = m.state_dict()
+    r.load_state_dict({k: old[k][tuple(map(slice, v.shape))] for k, v in r.state_dict().items()})
     return r
 
-def student(a, **kwargs):
-    "A `Student` that goes on from `--eyes` and, where there is one, from `--hand`"
-    s = Student(eyes_of(a), front=True, up=UP, glyphs=None if a.hand else mean_glyphs(seed=a.seed), **kwargs)
-    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True), strict=False)
-    if a.hand: s.g.load_state_dict({k: v for k, v in load_weights(a.hand).state_dict().items() if not k.startswith('trunk.')}, strict=False)
-    return s
-
 def state(a, name): return torch.load(a.work/f'{name}.pth', weights_only=True)['avg']
+
+def student(a, *stages, **kwargs):
+    "A `Student` that has learnt what `stages` taught"
+    s = Student(eyes_of(a), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed), **kwargs)
+    if a.begin: s.load_state_dict(torch.load(a.begin, weights_only=True), strict=False)
+    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
+    for o in stages: (s.g if o == 'names' else s).load_state_dict(state(a, o), strict=False)
+    return s
 
 def as_reader(a, avg):
     "The reader that a student's eyes are, with their head"
@@ -65,39 +66,24 @@ def as_reader(a, avg):
     r.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in avg.items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
     return r.eval()
 
-def eyes(a): fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epochs, slice(a.eye_lr), 32, [load_weights(READER)])
+def eyes(a):
+    fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epochs, a.eye_lr, 32, [load_weights(READER)])
 
 def teachers(a): return [load_weights(READER), as_reader(a, state(a, 'eyes'))]
 
-def hand(a):
-    s = student(a, part='hand')
-    s.load_state_dict({k: v for k, v in state(a, 'eyes').items() if k.startswith(SEEN[a.hand is not None:])}, strict=False)
-    fit(a, 'hand', s, (.08, 0, 0, .1), a.epochs, a.lr, a.bs, teachers(a))
-
 def names(a):
-    "Keep `--looks` pictures as the closer look gets them, in parts that an interrupted run need not make again, and learn from them"
+    "The closer look, behind eyes that rest"
     torch.set_num_threads(a.threads)
     seed_all(a.seed)
-    s, parts = student(a, part='hand', closer=True), []
-    s.load_state_dict(state(a, 'hand'), strict=False)
-    for k in range(-(-a.looks//LOOKS)):
-        file = a.work/'looks'/f'{k}.pth'
-        if not file.exists():
-            dls = legible_dls(a.work/'train', a.work/'valid', load_weights(READER).codec, 50, n_epoch=LOOKS, seed=a.seed+k)
-            seed_all(a.seed+k)
-            file.parent.mkdir(exist_ok=True)
-            with atomic(file) as tmp: torch.save(looks(s.eval().g, dls, LOOKS), tmp)
-        parts.append(torch.load(file, weights_only=True))
-    whole = [torch.cat(o) for o in zip(*parts)]
-    learn = namer_learner([o[LOOKS//3:] for o in whole], [o[:LOOKS//3] for o in whole], s.g.closer)
-    with learn.no_bar(): fit_kept(learn, a.work/'names.pth', a.name_epochs, a.name_lr, a.seed, pct_start=.05)
+    g = student(a, 'eyes', part='eyes', closer=True).g
+    dls = legible_dls(a.work/'train', a.work/'valid', load_weights(READER).codec, 64, n_epoch=a.epoch, seed=a.seed+1)
+    with (learn := namer_learner(dls, g)).no_bar(): fit_kept(learn, a.work/'names.pth', a.name_epochs, a.name_lr, a.seed+1, pct_start=.05)
+
+def hand(a): fit(a, 'hand', student(a, 'eyes', 'names', part='hand', closer=True), (.08, 0, 0, 0), a.epochs, a.lr, a.bs, teachers(a))
 
 def whole(a):
     "The student with all that it has learnt, but for when to draw"
-    s = student(a, part='hand', closer=True)
-    s.load_state_dict(state(a, 'hand'), strict=False)
-    s.g.load_state_dict(state(a, 'names'), strict=False)
-    return s.eval()
+    return student(a, 'eyes', 'hand', 'names', part='hand', closer=True).eval()
 
 def need(a):
     "Ask two readers which pictures the hand helps; the answers stay in gains.pth, so that another margin costs seconds"
@@ -117,8 +103,8 @@ def weights(a):
     t, avg = time.time(), state(a, 'eyes')
     net = whole(a).g
     net.front.load_state_dict(torch.load(a.work/'need.pth', weights_only=True))
-    info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, hand=a.hand and a.hand.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
-        epoch=a.epoch, n=a.n, looks=a.looks, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
+    info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
+        epoch=a.epoch, n=a.n, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
     save_weights(looking(as_reader(a, avg), net, ''.join(SIGNS)).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
@@ -126,22 +112,21 @@ def weights(a):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'hand', 'names', 'need', 'weights'))
+    p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'names', 'hand', 'need', 'weights'))
     p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
     p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'), help='where the weights go')
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
-    p.add_argument('--hand', type=Path, help='weights of a restorer whose hand learns on; default: a new one')
+    p.add_argument('--begin', type=Path, help='weights of a `Student` (.pth) that `eyes`, `names` and `hand` go on from, where it has some; default: new ones, but for the eyes')
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
-    p.add_argument('--n', type=int, default=48_000, help='training pictures')
+    p.add_argument('--n', type=int, default=60_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=8_000, help='pictures that `need` learns from')
     p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the logarithm of probability a character')
-    p.add_argument('--eye-epochs', type=int, default=20)
+    p.add_argument('--eye-epochs', type=int, default=26)
     p.add_argument('--epochs', type=int, default=20)
-    p.add_argument('--looks', type=int, default=30_000, help='pictures that `names` learns from')
-    p.add_argument('--name-epochs', type=int, default=14)
+    p.add_argument('--name-epochs', type=int, default=36)
     p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
-    p.add_argument('--eye-lr', type=float, default=1e-3)
+    p.add_argument('--eye-lr', type=float, default=1.5e-3)
     p.add_argument('--lr', type=float, default=1e-3)
     p.add_argument('--name-lr', type=float, default=2e-3)
     p.add_argument('--bs', type=int, default=16)
