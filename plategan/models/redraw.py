@@ -265,7 +265,7 @@ class Redraw(nn.Module):
         self.enc = nn.Sequential(nn.PixelUnshuffle(4), *norm_conv(48, edges), NormResidual(edges))
         ni = v+edges+16*bool(glyphs)
         self.out = nn.Sequential(*norm_conv(ni, v), *(NormResidual(v) for _ in range(steps)), zero_(nn.Conv2d(v, 48, 3, padding=1)), nn.PixelShuffle(4))
-        self.paint = zero_(nn.Conv2d(v, 4, 1)) if glyphs else None
+        self.paint, self.firm = zero_(nn.Conv2d(v, 4, 1)) if glyphs else None, FIRM
 
     def undone(self, x): # -> (b,3,h,w), (b,1,1,1)
         "`x` without its smear, and whether the hand is needed"
@@ -298,7 +298,7 @@ class Redraw(nn.Module):
         ground = F.interpolate(F.avg_pool2d(x, 4), sz, mode='bilinear')
         y = y + even*(ground-x) + colour*ink
         clear, near = inked(y, ink)
-        return y + FIRM*near*(clear-y)
+        return y + self.firm*near*(clear-y)
 
     def forward(self, x):
         h, w = x.shape[-2:]

@@ -79,7 +79,10 @@ def names(a):
     dls = legible_dls(a.work/'train', a.work/'valid', load_weights(READER).codec, 64, n_epoch=a.epoch, seed=a.seed+1)
     with (learn := namer_learner(dls, g)).no_bar(): fit_kept(learn, a.work/'names.pth', a.name_epochs, a.name_lr, a.seed+1, pct_start=.05)
 
-def hand(a): fit(a, 'hand', student(a, 'eyes', 'names', part='hand', closer=True), (.08, 0, 0, 0), a.epochs, a.lr, a.bs, teachers(a))
+def hand(a):
+    s = student(a, 'eyes', 'names', part='hand', closer=True)
+    s.g.firm = 0. # Who learns with ink on the picture learns to take some of it away again
+    fit(a, 'hand', s, (.08, 0, 0, 0), a.epochs, a.lr, a.bs, teachers(a))
 
 def whole(a):
     "The student with all that it has learnt, but for when to draw"
@@ -120,10 +123,10 @@ def main():
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
     p.add_argument('--n', type=int, default=60_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
-    p.add_argument('--asked', type=int, default=8_000, help='pictures that `need` learns from')
+    p.add_argument('--asked', type=int, default=5_000, help='pictures that `need` learns from')
     p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the logarithm of probability a character')
     p.add_argument('--eye-epochs', type=int, default=26)
-    p.add_argument('--epochs', type=int, default=20)
+    p.add_argument('--epochs', type=int, default=6)
     p.add_argument('--name-epochs', type=int, default=36)
     p.add_argument('--epoch', type=int, default=12_000, help='pictures in an epoch')
     p.add_argument('--eye-lr', type=float, default=1.5e-3)
