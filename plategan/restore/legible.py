@@ -551,7 +551,7 @@ def learn_need(
     x, won, # From `gains`
     steps:int=1500, # Of 256 spectra
     margin:float=.02, # To be won at least
-    sure:float=.95, # How sure it must be of that
+    sure:float=.98, # How sure it must be of that
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the share that is drawn
     "Teach `front` when the hand is needed"
