@@ -8,6 +8,7 @@ Docs: https://plategan.github.io/plategan/enhance.html.md"""
 __all__ = ['NO_EVIDENCE', 'find_weights', 'working_size', 'Restorer', 'enhance', 'read_both', 'targets', 'enhance_folder']
 
 # %% ../nbs/81_enhance.ipynb #8d0bd84f
+from contextlib import contextmanager
 import csv, errno, warnings, zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -128,6 +129,14 @@ def _tiled(self:Restorer, im:Image.Image, tile:int=768, margin:int=128) -> Image
         out.paste(res.crop((x-left, y-top, right-left, bottom-top)), (x, y))
     return out
 
+# %% ../nbs/81_enhance.ipynb #7c1e9a40
+@contextmanager
+def _paler(model, share=.2):
+    "`model` inks less: a plate's own lines are finer than those of a glyph 28 px high"
+    firm, model.firm = getattr(model, 'firm', 0.), share
+    try: yield
+    finally: model.firm = firm
+
 # %% ../nbs/81_enhance.ipynb #441b2ccb
 def _resized(im, sz): return im if im.size == tuple(sz) else im.resize(sz, Image.BICUBIC)
 
@@ -154,7 +163,8 @@ def __call__(self:Restorer,
     sizes = [working_size(o.size, self.h, scale=scale, height=height, w=self.w) for o in imgs]
     tall = {i: _resized(o, (round(o.width*self.h/o.height), self.h)) for i, o in enumerate(imgs) if self._is_tall(o.size)}
     if tall:
-        for i, o in zip(tall, self(list(tall.values()))): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
+        with _paler(self.model): small = self(list(tall.values()))
+        for i, o in zip(tall, small): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
     sizes = {i: o for i, o in enumerate(sizes) if i not in tall}
     for i, ((w, h), _) in sizes.items(): groups.setdefault((-(-w//8), -(-h//8), w*h > 768*768), []).append(i)
     for (*_, large), idxs in groups.items():

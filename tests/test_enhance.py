@@ -47,7 +47,7 @@ def test_a_tall_plate_is_restored_by_what_changes_at_the_height_of_the_training(
     moved = motion_blur(plate, length=.05)
     def mean(a, b): return np.abs(np.asarray(a, int)-np.asarray(b)).mean()
     assert r(plate).tobytes() == plate.tobytes()                                  # sharp: not a byte
-    assert mean(r(moved), plate) < .85*mean(moved, plate)                         # moved by 30 px, more than any filter undoes
+    assert mean(r(moved), plate) < .75*mean(moved, plate)                         # moved by 30 px, more than any filter undoes
     alone, asked = r(moved), r([plate, moved], height=100)
     assert alone.size == (600, 200) and [o.size for o in asked] == [(300, 100)]*2
     assert r([moved, noise((94, 24))])[0].tobytes() == alone.tobytes()
