@@ -150,6 +150,21 @@ def _laid_over(im, small, out):
     a, b, c = (np.asarray(_resized(o, im.size), np.int16) for o in (im, small, out))
     return Image.fromarray((a+c-b).clip(0, 255).astype(np.uint8))
 
+# %% ../nbs/81_enhance.ipynb #5e1da7c1
+@patch
+@torch.inference_mode()
+def _sure(self:Restorer, im, sz) -> float:
+    "How sure the network is of the characters that it sees in `im` at size `sz`"
+    x = torch.from_numpy(np.array(_resized(im, sz))).to(self.device).permute(2, 0, 1)[None].float()/255
+    with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16): return float(self.model.sure(x))
+
+@patch
+def _shaped(self:Restorer, im, sz):
+    "The size at which `im` is worked on instead of `sz`: a narrow crop holds two rows, or one seen from the side"
+    wide = self.w, self.h
+    if not self.w or getattr(self.model, 'closer', None) is None or sz[1] != self.h or not 1.2*self.h <= sz[0] < .7*self.w: return sz
+    return wide if self._sure(im, wide) >= self._sure(im, sz) else sz
+
 # %% ../nbs/81_enhance.ipynb #99e5ad73
 @patch
 def __call__(self:Restorer,
@@ -165,7 +180,7 @@ def __call__(self:Restorer,
     if tall:
         with _paler(self.model): small = self(list(tall.values()))
         for i, o in zip(tall, small): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
-    sizes = {i: o for i, o in enumerate(sizes) if i not in tall}
+    sizes = {i: (self._shaped(imgs[i], at), back) for i, (at, back) in enumerate(sizes) if i not in tall}
     for i, ((w, h), _) in sizes.items(): groups.setdefault((-(-w//8), -(-h//8), w*h > 768*768), []).append(i)
     for (*_, large), idxs in groups.items():
         for k in range(0, len(idxs), self.bs):

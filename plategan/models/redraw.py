@@ -160,12 +160,16 @@ class CloserLook(nn.Module):
         "What the network says of each patch"
         return self.compare(self.look(patches).view(*there.shape, -1), there)
 
+    def asked(self, x, names, place): # -> (b,most,n) logarithms of probabilities, (b,most,m*k), (b,most)
+        "What each character is called after a look at it, how far each cell belongs to it, and whether it is there"
+        turn, shift, mine, _, there = self.find(names, place)
+        said = self.said(self.cut(x, turn, shift, names.shape[-2:]), there)
+        return (self.before(names, mine)+said).log_softmax(-1), mine, there
+
     def forward(self, x, names, place): # -> as `names`
         "Names on which all cells of a character agree, after a look at it; whether a cell is part of one stays as it was"
         (b, n, m, k), p = names.shape, names.float().log_softmax(1)
-        turn, shift, mine, _, there = self.find(names, place)
-        said = self.said(self.cut(x, turn, shift, (m, k)), there)
-        both = (self.before(names, mine)+said).log_softmax(-1)
+        both, mine, _ = self.asked(x, names, place)
         most, whose = mine.max(1) # (b,m*k)
         new = both.gather(1, whose[..., None].expand(-1, -1, n-1)).transpose(1, 2).view(b, n-1, m, k)
         new = torch.cat([p[:, :1], new+(1-p[:, :1].exp()).clamp(min=1e-6).log()], 1)
@@ -314,6 +318,13 @@ class Redraw(nn.Module):
 def drawn(self:Redraw, x): # (b,3,h,w), undone
     "`x` redrawn, whether it is needed or not"
     return self.draw(x, *self.again(x, *self.rise(*self.see(x))))
+
+@patch
+def sure(self:Redraw, x): # (b,3,h,w) -> (b,) in [0,1]
+    "How probable the names of the characters in `x` are, on average; 0 where none is seen"
+    x = self.undone(pad_to(x, self.mult))[0]
+    names, _, there = self.closer.asked(x, *self.rise(*self.see(x))[1:])
+    return (names.amax(-1).exp()*there).sum(1)/there.sum(1).clamp(min=1)
 
 # %% ../../nbs/37_models.redraw.ipynb #e1dc35a0
 @built

@@ -70,13 +70,16 @@ def sign_map(
     for (c, *_), ((ax, ay), (bx, by), (cx, cy), (dx, dy)) in zip(plate.boxes, plate.quads):
         if c not in num: continue
         up, down = (ay+by)/2, (cy+dy)/2
-        for y in range(max(0, round(min(ay, by)/step)), min(len(m), round(max(cy, dy)/step))):
-            k = ((y+.5)*step-up)/max(1, down-up)
-            l, r = ax+(dx-ax)*k, bx+(cx-bx)*k
-            a, b = max(0, round(l)), max(0, min(sz[0], round(r)))
-            across = (np.arange(a, b)+.5-l)/max(1, r-l)
-            m[y, a:b, 0] = num[c]
-            for j, o in enumerate((across*255, k*255, r-l, down-up), 1): m[y, a:b, j] = np.clip(o, 0, 255)
+        y = np.arange(max(0, round(min(ay, by)/step)), min(len(m), round(max(cy, dy)/step)))[:, None]
+        k = ((y+.5)*step-up)/max(1, down-up)
+        l, r = ax+(dx-ax)*k, bx+(cx-bx)*k
+        if not len(y): continue
+        x0 = max(0, round(l.min()))
+        x1 = max(x0, min(sz[0], round(r.max())))
+        x = np.arange(x0, x1)
+        part = np.broadcast_arrays(num[c], (x+.5-l)/np.maximum(1, r-l)*255, k*255, r-l, down-up)
+        on = (x >= np.rint(l)) & (x < np.rint(r))
+        np.copyto(m[y[0, 0]:y[-1, 0]+1, x0:x1], np.stack(part, -1).clip(0, 255).astype(np.uint8), where=on[..., None])
     return m
 
 # %% ../../nbs/64_restore.legible.ipynb #2ff2404f
@@ -94,7 +97,7 @@ def _one(gen, i, types, seed, sz):
     plate = loose_plate(i, types, seed, round(sz[1]*1.1), gen, often)
     t = TYPES[plate.type]
     ok = readable(t)
-    w = sz[0] if ok else max(60, round(sz[1]*t.sz_mm[0]/t.sz_mm[1]*gen.uniform(.8, 1.1)))
+    w = sz[0] if ok or gen.random() < .4 else max(60, round(sz[1]*t.sz_mm[0]/t.sz_mm[1]*gen.uniform(.8, 1.1)))
     crop = as_crop(plate, gen, (w, sz[1]), strength=gen.uniform(.3, 1.35), sharp=True)
     return np.asarray(crop.img), plate.text if ok else '', t.name, sign_map(crop, (w, sz[1]))
 
@@ -211,7 +214,7 @@ def _in_shares(m, x):
 
 class Spoil(ItemTransform):
     "Batches (bytes (b,3,h,w), ...) -> (lq, gt, ...), floats (b,3,*sz) in [0,1]"
-    heights, shapes = (48, 64, 64, 80, 80), (1.9, 3.6) # At which the damage is done, px; width over height, from and to
+    heights, shapes = (48, 64, 64, 80, 80), (1.5, 3.6) # At which the damage is done, px; width over height, from and to
     def __init__(self, recipe='wide', sz=(192, 64), seed=None, others=PLAIN): self.recipe, self.sz, self.seed, self.others = recipe, tuple(sz), seed, others
     def _to(self, x, h, w): return x if x.shape[-2:] == (h, w) else F.interpolate(x, (h, w), mode='bicubic', antialias=True).clamp(0, 1)
     def _sized(self, x):
@@ -536,13 +539,13 @@ GATED = tuple((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) 
 
 @torch.no_grad()
 def gains(g, readers, dls, n): # (n,130), (n,)
-    "The spectra of `n` training pictures with a known number, and what drawing wins in the logarithm of its probability, a character"
-    out, m = [], lambda x, y: sum(text_loss(r(glimpse(x, r.sz, 0.)), y) for r in readers)/len(readers)/(y > 0).sum(1)
+    "The spectra of `n` training pictures with a known number, and how much more probable to be read exactly they are when drawn"
+    out, p = [], lambda x, y: sum((-text_loss(r(glimpse(x.clamp(0, 1), r.sz, 0.)), y)).exp() for r in readers)/len(readers)
     while sum(len(a) for a, _ in out) < n:
         for lq, _, y, *_ in dls.train:
             lq, y = (o[(y > 0).any(1)] for o in (lq, y))
             x = g.undone(lq)[0]
-            out.append((g.front.spectrum(lq), m(x.clamp(0, 1), y)-m(g.draw(x, *g.again(x, *g.rise(*g.see(x)))).clamp(0, 1), y)))
+            out.append((g.front.spectrum(lq), p(g.drawn(x), y)-p(x, y)))
             if sum(len(a) for a, _ in out) >= n: break
     return [torch.cat(o)[:n] for o in zip(*out)]
 
@@ -550,14 +553,14 @@ def learn_need(
     front, # An `Unsmear`, changed in place
     x, won, # From `gains`
     steps:int=1500, # Of 256 spectra
-    margin:float=.02, # To be won at least
-    sure:float=.98, # How sure it must be of that
+    margin:float=.02, # To be won at least, in probability
+    sure:float=.5, # How sure it must be of that
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the share that is drawn
     "Teach `front` when the hand is needed"
     torch.manual_seed(seed)
     v, mean, sd, (a, _, b) = max(1, len(x)//10), x.mean(0), x.std(0)+1e-6, front.need
-    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won.clamp(-2, 2)-margin
+    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin
     for i in range(steps):
         for o in opt.param_groups: o['lr'] = 2e-3*.5*(1+math.cos(math.pi*i/steps))
         j = torch.randint(v, len(x), (256,))
@@ -569,5 +572,5 @@ def learn_need(
         a.bias -= a.weight/sd @ mean
         a.weight /= sd
         b.bias -= math.log(sure/(1-sure))
-        yes, w = front.need(x[:v])[:, 0] > 0, won[:v].clamp(-2, 2)
+        yes, w = front.need(x[:v])[:, 0] > 0, won[:v]
     return {k: round(o.float().mean().item(), 3) for k, o in dict(always=w, chosen=w*yes, best=w.clamp(min=0), drawn=yes).items()}

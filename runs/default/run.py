@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
     python runs/default/run.py crops front eyes hand names need weights --work DIR
-`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand` and `names` after the last epoch.
+`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand` and `names` after the last epoch. `crops need weights` alone ask the network in the package anew when to draw.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -85,31 +85,42 @@ def hand(a):
     fit(a, 'hand', s, (.08, 0, 0, 0), a.epochs, a.lr, a.bs, teachers(a))
 
 def whole(a):
-    "The student with all that it has learnt, but for when to draw"
-    return student(a, 'eyes', 'hand', 'names', part='hand', closer=True).eval()
+    "The restorer with all that it has learnt, but for when to draw; where no hand has learnt in `work`, the one in the package"
+    if not (a.work/'hand.pth').exists(): return load_weights(a.weights).eval()
+    return student(a, 'eyes', 'hand', 'names', part='hand', closer=True).eval().g
+
+def beside(a, g):
+    "The reader that looks twice, with the eyes of `g`"
+    if not (a.work/'hand.pth').exists(): return load_weights(reader_of(a)).eval()
+    return looking(as_reader(a, state(a, 'eyes')), g, ''.join(SIGNS)).eval()
+
+def reader_of(a): return a.weights.with_name(f'{a.weights.name}-reader')
 
 def need(a):
     "Ask two readers which pictures the hand helps; the answers stay in gains.pth, so that another margin costs seconds"
     torch.set_num_threads(a.threads)
     seed_all(a.seed)
-    s, file, made = whole(a), a.work/'gains.pth', a.work/'names.pth'
-    if not file.exists() or file.stat().st_mtime < made.stat().st_mtime:
-        readers = teachers(a)
-        dls = legible_dls(a.work/'train', a.work/'valid', readers[0].codec, 32, seed=a.seed)
+    g, file, made = whole(a), a.work/'gains.pth', a.work/'hand.pth'
+    if not file.exists() or made.exists() and file.stat().st_mtime < made.stat().st_mtime:
+        reader = load_weights(READER).eval()
+        dls = legible_dls(a.work/'train', a.work/'valid', reader.codec, 32, seed=a.seed)
         dls.train.after_batch.others = GATED
-        with atomic(file) as tmp: torch.save(gains(s.g, [r.eval() for r in readers], dls, a.asked), tmp)
-    print(learn_need(s.g.front, *torch.load(file, weights_only=True), margin=a.margin, seed=a.seed))
-    with atomic(a.work/'need.pth') as tmp: torch.save(s.g.front.state_dict(), tmp)
+        with atomic(file) as tmp: torch.save(gains(g, [reader, beside(a, g)], dls, a.asked), tmp)
+    for o in g.front.need[::2]: o.reset_parameters()
+    print(learn_need(g.front, *torch.load(file, weights_only=True), margin=a.margin, seed=a.seed))
+    with atomic(a.work/'need.pth') as tmp: torch.save(g.front.state_dict(), tmp)
 
 def weights(a):
     "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"
-    t, avg = time.time(), state(a, 'eyes')
-    net = whole(a).g
+    t, net = time.time(), whole(a)
+    reader = beside(a, net)
     net.front.load_state_dict(torch.load(a.work/'need.pth', weights_only=True))
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
+    new = (a.work/'hand.pth').exists()
+    if not new: info = {k: v for k, v in net.info.items() if k != 'run'} | dict(need=dict(n=a.n, asked=a.asked, margin=a.margin, seed=a.seed)) # Only when to draw is new
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
-    save_weights(looking(as_reader(a, avg), net, ''.join(SIGNS)).eval(), a.weights.with_name(f'{a.weights.name}-reader'), half=True, run='runs/default', **info)
+    if new: save_weights(reader, reader_of(a), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
     record(HERE, t, parameters=n_params(net), ms_a_plate_two_threads=round(ms_image(net, bs=1, train=False, n=20), 2), **info)
 
@@ -124,7 +135,7 @@ def main():
     p.add_argument('--n', type=int, default=60_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=5_000, help='pictures that `need` learns from')
-    p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the logarithm of probability a character')
+    p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the probability of being read exactly')
     p.add_argument('--eye-epochs', type=int, default=26)
     p.add_argument('--epochs', type=int, default=6)
     p.add_argument('--name-epochs', type=int, default=36)
