@@ -52,6 +52,18 @@ def test_a_tall_plate_is_restored_by_what_changes_at_the_height_of_the_training(
     assert alone.size == (600, 200) and [o.size for o in asked] == [(300, 100)]*2
     assert r([moved, noise((94, 24))])[0].tobytes() == alone.tobytes()
 
+def test_a_narrow_crop_is_worked_on_in_the_shape_in_which_it_is_read(restorer):
+    from plategan.plates.warp import as_crop
+    r = Restorer(device='cpu', bf16=False)
+    def crop(number, kind, sz, i): return as_crop(render(number, kind, i, sz=(round(1.1*sz[0]), round(1.1*sz[1]))), rng(i), sz, strength=.5).img
+    side = [r._shaped(crop('皖A12345', 'cn_blue', (130, 80), i), (104, 64)) for i in range(3)]
+    rows = [r._shaped(crop(None, 'in_moto', (160, 80), i), (128, 64)) for i in range(3)]
+    assert side == [(192, 64)]*3 and rows.count((128, 64)) >= 2
+    im = crop('皖A12345', 'cn_blue', (220, 70), 0)
+    assert r._shaped(im, (192, 64)) == (192, 64) and r._shaped(im, (300, 200)) == (300, 200)   # no question there
+    assert restorer._shaped(im, (104, 64)) == (104, 64)                                        # a network that names nothing
+    assert r._sure(Image.new('RGB', (192, 64)), (192, 64)) < .5 < r._sure(im, (192, 64)) <= 1
+
 @pytest.mark.parametrize('sz,asked,at,back', [((48, 16), {}, (192, 64), (192, 64)), ((520, 110), {}, (303, 64), (520, 110)),
     ((48, 16), dict(scale=2), (192, 64), (96, 32)), ((94, 24), dict(height=96), (251, 64), (376, 96)), ((300, 400), {}, (300, 400), (300, 400)),
     ((300, 400), dict(scale=2), (600, 800), (600, 800)), ((300, 400), dict(scale=.5), (300, 400), (150, 200)), ((1, 1), {}, (64, 64), (64, 64))])
