@@ -23,7 +23,7 @@ from ..crappify import SEED, OneOf, Recipe, get_recipe, step
 from ..degrade import degrade
 from ..models.blocks import fast_bf16, fused
 from ..models.reader import ctc_loss, reading_view, text_loss
-from ..models.redraw import GLYPH, TAPS, from_reader
+from ..models.redraw import GLYPH, INKS, TAPS, from_reader
 from ..plates.render import render
 from ..plates.spec import TYPES, alphabet, regions
 from ..plates.warp import as_crop
@@ -535,17 +535,19 @@ def namer_learner(
     return Learner(dls, model, loss_func=name_loss, metrics=[named_before, named], cbs=cbs, **kwargs)
 
 # %% ../../nbs/64_restore.legible.ipynb #d5d5d6ea
-GATED = tuple((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN) # Nearly half of the plain ones are as a camera gives them
+GATED = *((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN), (.3, Recipe('clean', [])) # Most of the plain ones are as a camera gives them, or as they were drawn
 
 @torch.no_grad()
-def gains(g, readers, dls, n): # (n,130), (n,)
-    "The spectra of `n` training pictures with a known number, and how much more probable to be read exactly they are when drawn"
+def gains(g, readers, dls, n): # (n,130), (n,inks)
+    "The spectra of `n` training pictures with a known number, and how much more probable to be read exactly each of `INKS` makes them"
     out, p = [], lambda x, y: sum((-text_loss(r(glimpse(x.clamp(0, 1), r.sz, 0.)), y)).exp() for r in readers)/len(readers)
     while sum(len(a) for a, _ in out) < n:
         for lq, _, y, *_ in dls.train:
             lq, y = (o[(y > 0).any(1)] for o in (lq, y))
             x = g.undone(lq)[0]
-            out.append((g.front.spectrum(lq), p(g.drawn(x), y)-p(x, y)))
+            told, plain = g.again(x, *g.rise(*g.see(x))), p(x, y)
+            drawn = [p(g.draw(x, *told, firm=x.new_tensor(o)), y) for o in INKS[1:]]
+            out.append((g.front.spectrum(lq), torch.stack([plain, *drawn], 1)-plain[:, None]))
             if sum(len(a) for a, _ in out) >= n: break
     return [torch.cat(o)[:n] for o in zip(*out)]
 
@@ -553,24 +555,23 @@ def learn_need(
     front, # An `Unsmear`, changed in place
     x, won, # From `gains`
     steps:int=1500, # Of 256 spectra
-    margin:float=.02, # To be won at least, in probability
-    sure:float=.5, # How sure it must be of that
+    margin:float=.01, # To be won at least, in probability
     seed:int=42,
-) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the share that is drawn
-    "Teach `front` when the hand is needed"
+) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the shares that get each of `INKS`
+    "Teach `front` when the hand is needed, and how firm"
     torch.manual_seed(seed)
     v, mean, sd, (a, _, b) = max(1, len(x)//10), x.mean(0), x.std(0)+1e-6, front.need
-    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin
+    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin*(won.new_tensor(INKS) > 0)
     for i in range(steps):
         for o in opt.param_groups: o['lr'] = 2e-3*.5*(1+math.cos(math.pi*i/steps))
         j = torch.randint(v, len(x), (256,))
-        loss = -(w[j]*front.need((x[j]-mean)/sd+torch.randn(256, x.shape[1])*.1)[:, 0].sigmoid()).mean()
+        loss = -(w[j]*front.need((x[j]-mean)/sd+torch.randn(256, x.shape[1])*.1).softmax(-1)).sum(1).mean()
         opt.zero_grad()
         loss.backward()
         opt.step()
     with torch.no_grad():
         a.bias -= a.weight/sd @ mean
         a.weight /= sd
-        b.bias -= math.log(sure/(1-sure))
-        yes, w = front.need(x[:v])[:, 0] > 0, won[:v]
-    return {k: round(o.float().mean().item(), 3) for k, o in dict(always=w, chosen=w*yes, best=w.clamp(min=0), drawn=yes).items()}
+        ink, w = front.need(x[:v]).argmax(-1), won[:v]
+    out = dict(always=w[:, -1], chosen=w.gather(1, ink[:, None]), best=w.amax(1))
+    return {k: round(o.mean().item(), 3) for k, o in out.items()} | {f'ink {o}': round((ink == i).float().mean().item(), 3) for i, o in enumerate(INKS)}

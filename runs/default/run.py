@@ -135,7 +135,7 @@ def main():
     p.add_argument('--n', type=int, default=60_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=5_000, help='pictures that `need` learns from')
-    p.add_argument('--margin', type=float, default=.02, help='what drawing has to win, in the probability of being read exactly')
+    p.add_argument('--margin', type=float, default=.01, help='what drawing has to win, in the probability of being read exactly')
     p.add_argument('--eye-epochs', type=int, default=26)
     p.add_argument('--epochs', type=int, default=6)
     p.add_argument('--name-epochs', type=int, default=36)
