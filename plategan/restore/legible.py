@@ -554,13 +554,14 @@ def gains(g, readers, dls, n): # (n,130), (n,inks)
 def learn_need(
     front, # An `Unsmear`, changed in place
     x, won, # From `gains`
-    steps:int=1500, # Of 256 spectra
-    margin:float=.01, # To be won at least, in probability
+    steps:int=6000, # Of 256 spectra
+    margin:float=.0075, # To be won at least, in probability
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the shares that get each of `INKS`
     "Teach `front` when the hand is needed, and how firm"
     torch.manual_seed(seed)
     v, mean, sd, (a, _, b) = max(1, len(x)//10), x.mean(0), x.std(0)+1e-6, front.need
+    for o in (a, b): o.reset_parameters()
     opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin*(won.new_tensor(INKS) > 0)
     for i in range(steps):
         for o in opt.param_groups: o['lr'] = 2e-3*.5*(1+math.cos(math.pi*i/steps))

@@ -106,7 +106,6 @@ def need(a):
         dls = legible_dls(a.work/'train', a.work/'valid', reader.codec, 32, seed=a.seed)
         dls.train.after_batch.others = GATED
         with atomic(file) as tmp: torch.save(gains(g, [reader, beside(a, g)], dls, a.asked), tmp)
-    for o in g.front.need[::2]: o.reset_parameters()
     print(learn_need(g.front, *torch.load(file, weights_only=True), margin=a.margin, seed=a.seed))
     with atomic(a.work/'need.pth') as tmp: torch.save(g.front.state_dict(), tmp)
 
@@ -134,8 +133,8 @@ def main():
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
     p.add_argument('--n', type=int, default=60_000, help='training pictures')
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
-    p.add_argument('--asked', type=int, default=5_000, help='pictures that `need` learns from')
-    p.add_argument('--margin', type=float, default=.01, help='what drawing has to win, in the probability of being read exactly')
+    p.add_argument('--asked', type=int, default=4_000, help='pictures that `need` learns from')
+    p.add_argument('--margin', type=float, default=.0075, help='what drawing has to win, in the probability of being read exactly')
     p.add_argument('--eye-epochs', type=int, default=26)
     p.add_argument('--epochs', type=int, default=6)
     p.add_argument('--name-epochs', type=int, default=36)
