@@ -112,8 +112,8 @@ def need(a):
 def weights(a):
     "Put the averaged weights into the package: the restorer, and the reader that its eyes and their head are by now"
     t, net = time.time(), whole(a)
-    reader = beside(a, net)
     net.front.load_state_dict(torch.load(a.work/'need.pth', weights_only=True))
+    reader = beside(a, net)
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
     new = (a.work/'hand.pth').exists()
