@@ -342,7 +342,7 @@ def enhance(
     weights:Path=None, # Weights file, or the folder that train wrote; default: the network in the package
     scale:float=None, # Result / picture; default: crops of plates come back at least as high as the network was trained at
     height:int=None, # Height of the results in px, instead of --scale
-    read:bool=False, # Also read the plates, as they came and restored; the reader knows China's and Indonesia's plates of one row only
+    read:bool=False, # Also read the plates, as they came and restored; its reader has been tried on real plates of China and Indonesia, and has seen rendered ones of the other countries
     burst:bool=False, # All pictures show one and the same plate: make one picture of them, and let their readings vote
     device:str=None, # cpu or cuda; default: a GPU where there is one
     bs:int=16, # Pictures at a time
@@ -387,7 +387,7 @@ def read(
     src:Path, # A crop, a folder of crops or a pattern
     types:list=None, # Plate types whose grammar a number must follow; default: none
     threshold:float=.5, # A number less sure than this is refused
-    weights:Path=None, # Weights of a reader; default: default-reader, which has learnt to read spoilt plates. It knows China's and Indonesia's plates of one row
+    weights:Path=None, # Weights of a reader; default: default-reader, which has learnt to read spoilt plates. It knows all countries' characters, those of China and Indonesia best; --types tells O from 0 where a letter and a digit look alike
     csv:Path=None, # Also write file, text and confidence to this CSV
     device:str='cpu', # cpu or cuda
 ):

@@ -187,7 +187,7 @@ def __call__(self:Restorer,
             part = idxs[k:k+self.bs]
             ins = [_resized(imgs[i], sizes[i][0]) for i in part]
             res = [self._tiled(o) for o in ins] if large else self._batch(ins)
-            for i, o in zip(part, res): outs[i] = _resized(o, sizes[i][1])
+            for i, a, o in zip(part, ins, res): outs[i] = _resized(imgs[i] if np.array_equal(a, o) else o, sizes[i][1])
     return outs
 
 # %% ../nbs/81_enhance.ipynb #b9fc57e1
@@ -233,7 +233,7 @@ def enhance(
 
 # %% ../nbs/81_enhance.ipynb #890c12d3
 NO_EVIDENCE = ('A restored character is a guess, and no evidence of what stood there. '
-    'The reader knows the plates of one row of China and Indonesia: of any other plate, trust nothing that it says.')
+    'The reader in the package was tried on real plates of China and Indonesia; of other countries it knows rendered ones only, so trust it less there.')
 
 @lru_cache(maxsize=1)
 def _reader():

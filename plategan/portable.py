@@ -38,7 +38,7 @@ class Resized(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.net = net
-    def forward(self, x): return self.net(F.interpolate(x, self.net.sz[::-1], mode='bilinear', antialias=True)) # (b,3,h,w) in [0,1]
+    def forward(self, x): return self.net(F.interpolate(x, self.net.sz[::-1], mode=self.net.mode, antialias=True).clamp(0, 1)) # (b,3,h,w) in [0,1]
 
 def portable(
     net, # A restorer or a reader of ours

@@ -402,11 +402,17 @@ class Grammar:
         return any(not rest and self._ends(k, f, r) for k, f, r, rest in self.states(text))
 
 # %% ../nbs/42_reader.ipynb #97550177
-def _grey(o, sz):
-    "A picture as (1,1,h,w) floats"
-    im = open_image(o) if isinstance(o, (str, Path)) else as_pil(o)
-    x = torch.from_numpy(np.array(im.convert('L')))[None, None].float()/255
-    return F.interpolate(x, sz[::-1], mode='bilinear', antialias=True)
+def _batched(ims, model, sz):
+    "Pictures as (n,c,h,w) floats, as `model` wants them"
+    def one(im):
+        x = torch.from_numpy(np.array(im.convert('RGB' if model.channels == 3 else 'L'))).float()/255
+        return F.interpolate(x.view(1, *x.shape[:2], -1).permute(0, 3, 1, 2), sz[::-1], mode=model.mode, antialias=True)
+    return torch.cat([one(o) for o in ims]).clamp(0, 1).to(next(model.parameters()).device)
+
+def _sure(logits):
+    "How probable the characters of each answer are, on average; 0 where there is none"
+    p, c = logits.softmax(-1).max(-1)
+    return (p*(c > 0)).sum(1)/(c > 0).sum(1).clamp(min=1)
 
 # %% ../nbs/42_reader.ipynb #b3db02a0
 class _Half(torch.nn.Module):
@@ -448,9 +454,16 @@ class Reader:
         bs:int=32,
     ): # (b,t,n)
         "What the network says of each picture"
-        dev, out = next(self.model.parameters()).device, []
-        for i in range(0, len(imgs), bs): out.append(self.net(torch.cat([_grey(o, self.model.sz) for o in imgs[i:i+bs]]).to(dev)).float().cpu())
+        out = [self._said([open_image(o) if isinstance(o, (str, Path)) else as_pil(o) for o in imgs[i:i+bs]]) for i in range(0, len(imgs), bs)]
         return torch.cat(out) if out else torch.zeros(0, 1, len(self.model.codec.chars)+1)
+
+    def _said(self, ims):
+        m = self.model
+        out = self.net(_batched(ims, m, m.sz)).float().cpu()
+        some = [i for i, o in enumerate(ims) if m.narrow and 1.2 <= o.width/o.height < 2.1] # Two rows, or one seen from the side?
+        if not some: return out
+        new = self.net(_batched([ims[i] for i in some], m, m.narrow)).float().cpu()
+        return out.index_put((torch.tensor(some),), torch.where((_sure(new) > _sure(out[some]))[:, None, None], new, out[some]))
 
     def details(self, imgs, bs:int=32) -> list: # (text, its probability, [(character, confidence)…]) for each
         "What is read, nothing refused"

@@ -47,14 +47,28 @@ def collapse(
     return [int(p) for i,p in enumerate(path) if p and (i == 0 or p != path[i-1])]
 
 # %% ../../nbs/35_models.reader.ipynb #751504b5
+def _written_out(lp, y):
+    "`text_loss` in plain steps, for a graph (Graves et al. 2006, eq. 6)"
+    (b, l), never = y.shape, -1e9
+    path = F.pad(F.pad(y[..., None], (1, 0)).flatten(1), (0, 1)) # A blank before, between and after the characters
+    said, n = lp.gather(2, path[:, None].expand(-1, lp.shape[1], -1)), (y > 0).sum(1, keepdim=True)
+    leap = ((path == 0) | (path == F.pad(path, (2, 0))[:, :-2]))*never # No blank need stand between two that differ
+    a = F.pad(said[:, 0, :2], (0, 2*l-1), value=never)
+    for i in range(1, lp.shape[1]):
+        steps = a, F.pad(a[:, :-1], (1, 0), value=never), F.pad(a[:, :-2], (2, 0), value=never)+leap
+        a = said[:, i]+torch.stack(steps).logsumexp(0)
+    last = torch.where(n > 0, a.gather(1, (2*n-1).clamp(min=0)), never)
+    return -torch.cat([a.gather(1, 2*n), last], 1).logsumexp(1)
+
 def text_loss(
     logits, # (b,t,n): for each column one value for the blank and one a character
     y, # (b,l) from a `Codec`
 ): # (b,)
     "Minus the logarithm of the probability of each text"
-    lp = logits.float().log_softmax(-1).transpose(0, 1)
+    lp = logits.float().log_softmax(-1)
+    if torch.compiler.is_compiling(): return _written_out(lp, y)
     n = (y > 0).sum(1)
-    return F.ctc_loss(lp, y, torch.full_like(n, len(lp)), n, reduction='none', zero_infinity=True)
+    return F.ctc_loss(lp.transpose(0, 1), y, torch.full_like(n, lp.shape[1]), n, reduction='none', zero_infinity=True)
 
 def ctc_loss(
     logits, # (b,t,n)
@@ -78,6 +92,7 @@ def reading_view(
 class PlateReader(nn.Module):
     "`body` on what `reading_view` makes of a picture; its map is folded to `rows` rows, laid one behind the other"
     norm = 'inside: grey, mean 0, contrast 1'
+    channels, mode, narrow = 1, 'bilinear', None # Of the pictures that it wants, how these are resized, and another size for narrow ones
     def __init__(self, body, nf, chars, sz, rows, drop):
         super().__init__()
         self.body, self.codec, self.sz, self.rows, self.bf16 = body, Codec(chars), tuple(sz), rows, False

@@ -537,32 +537,39 @@ def namer_learner(
 # %% ../../nbs/64_restore.legible.ipynb #d5d5d6ea
 GATED = *((dict(file=.45, smear=.15, far=.12, few=.12).get(r.name, .08), r) for _, r in PLAIN), (.3, Recipe('clean', [])) # Most of the plain ones are as a camera gives them, or as they were drawn
 
+def _off(out, gt):
+    "How far each of `out` lies from `gt`, as a share of the contrast of that"
+    return (out-gt).abs().mean((1, 2, 3))/((gt-gt.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))+.01)
+
 @torch.no_grad()
-def gains(g, readers, dls, n): # (n,130), (n,inks)
-    "The spectra of `n` training pictures with a known number, and how much more probable to be read exactly each of `INKS` makes them"
-    out, p = [], lambda x, y: sum((-text_loss(r(glimpse(x.clamp(0, 1), r.sz, 0.)), y)).exp() for r in readers)/len(readers)
-    while sum(len(a) for a, _ in out) < n:
-        for lq, _, y, *_ in dls.train:
-            lq, y = (o[(y > 0).any(1)] for o in (lq, y))
-            x = g.undone(lq)[0]
-            told, plain = g.again(x, *g.rise(*g.see(x))), p(x, y)
-            drawn = [p(g.draw(x, *told, firm=x.new_tensor(o)), y) for o in INKS[1:]]
-            out.append((g.front.spectrum(lq), torch.stack([plain, *drawn], 1)-plain[:, None]))
-            if sum(len(a) for a, _ in out) >= n: break
+def gains(g, readers, dls, n): # (n,130), (n,inks), (n,inks)
+    "The spectra of `n` training pictures with a known number, how much more probable to be read exactly each of `INKS` makes them, and how much farther from the sharp picture"
+    out, codec = [], readers[0].codec
+    def p(x, ys): return sum((-text_loss(r(glimpse(x.clamp(0, 1), r.sz, 0.)), y)).exp() for r, y in zip(readers, ys))/len(readers)
+    while sum(len(a) for a, *_ in out) < n:
+        for lq, gt, y, *_ in dls.train:
+            lq, gt, y = (o[(y > 0).any(1)] for o in (lq, gt, y))
+            x, texts = g.undone(lq)[0], [codec.decode(o) for o in y]
+            told, ys = g.again(x, *g.rise(*g.see(x))), [r.codec.encode(texts).to(y.device) for r in readers]
+            inked = [x, *(g.draw(x, *told, firm=x.new_tensor(o)) for o in INKS[1:])]
+            won, far = (torch.stack([f(o) for o in inked], 1) for f in (lambda o: p(o, ys), lambda o: _off(o, gt)))
+            out.append((g.front.spectrum(lq), won-won[:, :1], far-far[:, :1]))
+            if sum(len(a) for a, *_ in out) >= n: break
     return [torch.cat(o)[:n] for o in zip(*out)]
 
 def learn_need(
     front, # An `Unsmear`, changed in place
-    x, won, # From `gains`
+    x, won, far, # From `gains`
     steps:int=6000, # Of 256 spectra
     margin:float=.0075, # To be won at least, in probability
+    cost:float=.1, # Of being that much farther from the sharp picture, in probability
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the shares that get each of `INKS`
     "Teach `front` when the hand is needed, and how firm"
     torch.manual_seed(seed)
     v, mean, sd, (a, _, b) = max(1, len(x)//10), x.mean(0), x.std(0)+1e-6, front.need
     for o in (a, b): o.reset_parameters()
-    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin*(won.new_tensor(INKS) > 0)
+    opt, w = torch.optim.AdamW(front.need.parameters(), lr=2e-3, weight_decay=1e-2), won-margin*(won.new_tensor(INKS) > 0)-cost*far.clamp(min=0)
     for i in range(steps):
         for o in opt.param_groups: o['lr'] = 2e-3*.5*(1+math.cos(math.pi*i/steps))
         j = torch.randint(v, len(x), (256,))

@@ -1,7 +1,7 @@
 """The restorer in the package, from rendered plates to weights.
 
     python runs/default/run.py crops front eyes hand names need weights --work DIR
-`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand` and `names` after the last epoch. `crops need weights` alone ask the network in the package anew when to draw.
+`front` learns which motion to undo, `eyes` teaches a reader to read spoilt plates, `hand` draws what they see, while they rest, `names` takes a closer look at each character, and `need` learns when to draw. An interrupted run goes on: `crops` at the next thousand, `eyes`, `hand` and `names` after the last epoch. What is not taught in the folder is taken from the network in the package, if its eyes are: `crops need weights` ask that anew when to draw, `crops hand need weights` teach it another hand.
 What it is worth says runs/benchmark.
 """
 import argparse, sys, time
@@ -42,9 +42,11 @@ def fit(a, name, student, wgts, epochs, lr, bs, readers):
     learn = legible_learner(dls, readers, student, judges, wgts)
     with learn.no_bar(): fit_kept(learn, a.work/f'{name}.pth', epochs, lr, a.seed, pct_start=.03)
 
-def eyes_of(a):
+def learnt(a, stage): return (a.work/f'{stage}.pth').exists()
+
+def eyes_of(a, file=None):
     "The reader whose eyes learn on, without a front of its own; of each layer the first channels, as many as `NF` has"
-    m = load_weights(a.eyes)
+    m = load_weights(file or a.eyes)
     r = reader(**{k: v for k, v in m.args.items() if k not in ('signs', 'up')} | dict(nf=NF))
     old = m.state_dict()
     r.load_state_dict({k: old[k][tuple(map(slice, v.shape))] for k, v in r.state_dict().items()})
@@ -54,10 +56,20 @@ def state(a, name): return torch.load(a.work/f'{name}.pth', weights_only=True)['
 
 def student(a, *stages, **kwargs):
     "A `Student` that has learnt what `stages` taught"
+    if stages and not learnt(a, 'eyes'): return resting(a, *stages, **kwargs)
     s = Student(eyes_of(a), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed), **kwargs)
     if a.begin: s.load_state_dict(torch.load(a.begin, weights_only=True), strict=False)
     s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
     for o in stages: (s.g if o == 'names' else s).load_state_dict(state(a, o), strict=False)
+    return s
+
+HAND = 'enc.', 'out.', 'paint.', 'atlas.glyphs' # What the hand stage teaches
+
+def resting(a, *stages, **kwargs):
+    "A `Student` with all that the network in the package has learnt, but for its hand; with that of `work` if `stages` has one"
+    s = Student(eyes_of(a, reader_of(a.rest)), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed), **kwargs)
+    s.g.load_state_dict({k: v for k, v in load_weights(a.rest).state_dict().items() if not k.startswith(HAND)}, strict=False)
+    if 'hand' in stages: s.load_state_dict(state(a, 'hand'), strict=False)
     return s
 
 def as_reader(a, avg):
@@ -69,7 +81,7 @@ def as_reader(a, avg):
 def eyes(a):
     fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epochs, a.eye_lr, 32, [load_weights(READER)])
 
-def teachers(a): return [load_weights(READER), as_reader(a, state(a, 'eyes'))]
+def teachers(a): return [load_weights(READER), as_reader(a, state(a, 'eyes')) if learnt(a, 'eyes') else eyes_of(a, reader_of(a.rest)).eval()]
 
 def names(a):
     "The closer look, behind eyes that rest"
@@ -86,15 +98,15 @@ def hand(a):
 
 def whole(a):
     "The restorer with all that it has learnt, but for when to draw; where no hand has learnt in `work`, the one in the package"
-    if not (a.work/'hand.pth').exists(): return load_weights(a.weights).eval()
+    if not learnt(a, 'hand'): return load_weights(a.rest).eval()
     return student(a, 'eyes', 'hand', 'names', part='hand', closer=True).eval().g
 
 def beside(a, g):
     "The reader that looks twice, with the eyes of `g`"
-    if not (a.work/'hand.pth').exists(): return load_weights(reader_of(a)).eval()
+    if not learnt(a, 'eyes'): return load_weights(reader_of(a.rest)).eval()
     return looking(as_reader(a, state(a, 'eyes')), g, ''.join(SIGNS)).eval()
 
-def reader_of(a): return a.weights.with_name(f'{a.weights.name}-reader')
+def reader_of(file): return file.with_name(f'{file.name}-reader')
 
 def need(a):
     "Ask two readers which pictures the hand helps; the answers stay in gains.pth, so that another margin costs seconds"
@@ -106,7 +118,7 @@ def need(a):
         dls = legible_dls(a.work/'train', a.work/'valid', reader.codec, 32, seed=a.seed)
         dls.train.after_batch.others = GATED
         with atomic(file) as tmp: torch.save(gains(g, [reader, beside(a, g)], dls, a.asked), tmp)
-    print(learn_need(g.front, *torch.load(file, weights_only=True), margin=a.margin, seed=a.seed))
+    print(learn_need(g.front, *torch.load(file, weights_only=True), margin=a.margin, cost=a.cost, seed=a.seed))
     with atomic(a.work/'need.pth') as tmp: torch.save(g.front.state_dict(), tmp)
 
 def weights(a):
@@ -116,10 +128,11 @@ def weights(a):
     reader = beside(a, net)
     info = dict(sz=[192, 64], trained_on='rendered plates only', shares=SHARES, eyes=a.eyes.name, eye_epochs=a.eye_epochs, epochs=a.epochs,
         epoch=a.epoch, n=a.n, name_epochs=a.name_epochs, name_lr=a.name_lr, eye_lr=a.eye_lr, lr=a.lr, bs=a.bs, seed=a.seed, licence='Apache-2.0')
-    new = (a.work/'hand.pth').exists()
-    if not new: info = {k: v for k, v in net.info.items() if k != 'run'} | dict(need=dict(n=a.n, asked=a.asked, margin=a.margin, seed=a.seed)) # Only when to draw is new
+    if not learnt(a, 'eyes'): # Only the hand is new, or only when it draws
+        hand = dict(hand=dict(n=a.n, epochs=a.epochs, epoch=a.epoch, lr=a.lr, bs=a.bs, seed=a.seed)) if learnt(a, 'hand') else {}
+        info = {k: v for k, v in load_weights(a.rest).info.items() if k != 'run'} | hand | dict(need=dict(n=a.n, asked=a.asked, margin=a.margin, cost=a.cost, seed=a.seed))
     save_weights(net.eval(), a.weights, half=True, run='runs/default', **info)
-    if new: save_weights(reader, reader_of(a), half=True, run='runs/default', **info)
+    save_weights(reader, reader_of(a.weights), half=True, run='runs/default', **info)
     torch.set_num_threads(2)
     record(HERE, t, parameters=n_params(net), ms_a_plate_two_threads=round(ms_image(net, bs=1, train=False, n=20), 2), **info)
 
@@ -128,6 +141,7 @@ def main():
     p.add_argument('stages', nargs='+', choices=('crops', 'front', 'eyes', 'names', 'hand', 'need', 'weights'))
     p.add_argument('--work', type=Path, required=True, help='folder for crops and checkpoints')
     p.add_argument('--weights', type=Path, default=Path('plategan/weights/default'), help='where the weights go')
+    p.add_argument('--rest', type=Path, default=Path('plategan/weights/default'), help='weights that give what is not taught in the folder')
     p.add_argument('--eyes', type=Path, default=READER, help='weights of the reader whose eyes learn on')
     p.add_argument('--begin', type=Path, help='weights of a `Student` (.pth) that `eyes`, `names` and `hand` go on from, where it has some; default: new ones, but for the eyes')
     p.add_argument('--judges', type=Path, nargs='*', default=[], help='weights of readers that are only counted')
@@ -135,6 +149,7 @@ def main():
     p.add_argument('--spectra', type=int, default=40_000, help='pictures that `front` learns from')
     p.add_argument('--asked', type=int, default=4_000, help='pictures that `need` learns from')
     p.add_argument('--margin', type=float, default=.0075, help='what drawing has to win, in the probability of being read exactly')
+    p.add_argument('--cost', type=float, default=.1, help='what a picture that lies farther from the sharp one by all its contrast has to win besides')
     p.add_argument('--eye-epochs', type=int, default=26)
     p.add_argument('--epochs', type=int, default=6)
     p.add_argument('--name-epochs', type=int, default=36)
