@@ -560,9 +560,9 @@ def gains(g, readers, dls, n): # (n,130), (n,inks), (n,inks)
 def learn_need(
     front, # An `Unsmear`, changed in place
     x, won, far, # From `gains`
-    steps:int=6000, # Of 256 spectra
+    steps:int=1500, # Of 256 spectra
     margin:float=.0075, # To be won at least, in probability
-    cost:float=.1, # Of being that much farther from the sharp picture, in probability
+    cost:float=.5, # Of being that much farther from the sharp picture, in probability
     seed:int=42,
 ) -> dict: # Of a tenth that was held out: what is won by always drawing, by this choice, and by the best; the shares that get each of `INKS`
     "Teach `front` when the hand is needed, and how firm"
