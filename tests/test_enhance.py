@@ -52,6 +52,16 @@ def test_a_tall_plate_is_restored_by_what_changes_at_the_height_of_the_training(
     assert alone.size == (600, 200) and [o.size for o in asked] == [(300, 100)]*2
     assert r([moved, noise((94, 24))])[0].tobytes() == alone.tobytes()
 
+def test_sharp_plates_come_back_as_they_came():
+    from plategan.plates.warp import as_crop
+    def crop(i, kind):
+        w = 190+17*i
+        return as_crop(render(None, kind, rng(11, i), sz=(440, 140)), rng(12, i), (w, round(.32*w)), strength=.5).img
+    ims = [crop(i, kind) for i, kind in enumerate(['cn_blue', 'cn_green', 'id_black', 'id_white', 'kr_private', 'gb_front', 'de_car', 'cn_yellow'])]
+    outs = Restorer(device='cpu', bf16=False)(ims)
+    assert [o.size for o in outs] == [o.size for o in ims]
+    assert sum(a.tobytes() == b.tobytes() for a, b in zip(ims, outs)) >= 7       # and not by way of 64 lines
+
 def test_a_narrow_crop_is_worked_on_in_the_shape_in_which_it_is_read(restorer):
     from plategan.plates.warp import as_crop
     r = Restorer(device='cpu', bf16=False)

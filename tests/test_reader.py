@@ -131,3 +131,25 @@ def test_edit_distance_is_a_distance():
     words = ['', 'A', 'AB', 'BA', 'ABC', 'CAB', 'AAA']
     for a, b, c in product(words, repeat=3): assert edit_distance(a, b) == edit_distance(b, a) <= edit_distance(a, c)+edit_distance(c, b)
     assert cer(['', 'AB'], ['AB', 'AB']) == .5 and cer([], []) == 0
+
+def _seen(kind, i, sz):
+    plate = render(None, kind, rng(21, kind, i), sz=(2*sz[0], 2*sz[1]))
+    return bare(plate.text), as_crop(plate, rng(22, kind, i), sz, strength=.5).img
+
+@pytest.mark.parametrize('kinds,sz,least', [(('de_car', 'gb_front', 'br_mercosur', 'in_private', 'kr_private', 'id_black'), (220, 70), .75), (('in_private_two', 'gb_rear_two', 'cn_motorcycle'), (150, 95), .5)])
+def test_the_eyes_of_the_restorer_read_all_countries(kinds, sz, least):
+    from plategan.reader import READER
+    model, right, n = load_weights(READER.with_name('default-reader')), 0, 4
+    for k in kinds:
+        texts, ims = zip(*(_seen(k, i, sz) for i in range(n)))
+        right += sum(a == b for a, b in zip(Reader(model, [k], threshold=0).read(ims)[0], texts))
+    assert right >= least*n*len(kinds)
+
+def test_the_eyes_of_the_restorer_see_colour_and_one_shape_or_the_other():
+    from plategan.reader import READER
+    r = Reader(READER.with_name('default-reader'), threshold=0)
+    _, im = _seen('cn_blue', 0, (220, 70))
+    a, b, c = r.logits([im, im.resize((130, 100)), im.convert('L')])                # a narrow one beside a wide one
+    assert a.shape == b.shape == c.shape and r.logits([]).shape[0] == 0
+    assert (a-r.logits([im])[0]).abs().max() < 1e-2 and (a-c).abs().max() > 1e-3
+    assert set('Ö가京') <= set(r.model.codec.chars)

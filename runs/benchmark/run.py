@@ -1,7 +1,7 @@
 """Can real plates be read after the restorer in the package? The ten conditions, by three readers.
 
-    python runs/benchmark/run.py --crops DIR_OF_LABELLED_CROPS [--n 400] [--train DIR]
-Writes table.csv, table.md, chart.png, sheet.jpg, failures.jpg and record.json here. The judge had no part in the restorer's training; the reader was asked by its loss;
+    python runs/benchmark/run.py --crops DIR_OF_LABELLED_CROPS [--n 400] [--train DIR] [--weights FILE --out DIR]
+Writes table.csv, table.md, chart.png, sheet.jpg, failures.jpg and record.json here, or below --out. The judge had no part in the restorer's training; the reader was asked by its loss;
 the third is the restorer's own eyes with their head, a reader trained on spoilt plates. The crops are not in the project.
 """
 import argparse, shutil, sys, tempfile, time
@@ -10,11 +10,24 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 from record import record
 from plategan.benchmark import as_table, benchmark
-from plategan.core import open_image
+from plategan.core import open_image, rng
 from plategan.enhance import Restorer
+from plategan.plates.render import render
+from plategan.plates.spec import TYPES
+from plategan.plates.warp import as_crop
 from plategan.reader import READER, Reader
 
 HERE, SEED = Path(__file__).parent, 42
+
+SHOWN, SHARP = 100, ('cn_blue', 'cn_green', 'cn_yellow', 'id_black', 'id_white', 'de_car', 'kr_private', 'gb_front')
+
+def changed(restorer, n=SHOWN):
+    "How many of `n` sharp rendered crops do not come back as they came"
+    def crop(i):
+        gen, t = rng(SEED, 'sharp', i), TYPES[SHARP[i % len(SHARP)]]
+        w = int(gen.integers(180, 330))
+        return as_crop(render(None, t, gen, sz=(round(140*t.sz_mm[0]/t.sz_mm[1]), 140)), gen, (w, round(.32*w)), strength=.5).img
+    return sum(restorer(o).tobytes() != o.tobytes() for o in map(crop, range(n)))
 
 def main():
     "One table"
@@ -22,15 +35,19 @@ def main():
     ap.add_argument('--crops', type=Path, required=True)
     ap.add_argument('--train', type=Path, help='crops that the networks were trained on: must share nothing with the others')
     ap.add_argument('--n', type=int)
+    ap.add_argument('--weights', type=Path, help='of another restorer than that in the package')
+    ap.add_argument('--out', type=Path, default=HERE)
     a = ap.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     t = time.time()
     readers = {k: Reader(READER.with_name(f), threshold=0, bf16=False) for k, f in {'judge': 'judge', 'reader': 'reader', 'trained on spoilt plates': 'default-reader'}.items()}
     with tempfile.TemporaryDirectory() as d:
-        table = benchmark(a.crops, {'default restorer': Restorer(device='cpu', bf16=False)}, readers, d, train=a.train, n=a.n, seed=SEED)
-        for f in ('table.csv', 'table.md', 'chart.png'): shutil.copy(Path(d)/f, HERE/f)
-        for f in ('sheet', 'failures'): open_image(Path(d)/f'{f}.png').save(HERE/f'{f}.jpg', quality=80)
+        restorer = Restorer(a.weights, device='cpu', bf16=False)
+        table = benchmark(a.crops, {'default restorer': restorer}, readers, d, train=a.train, n=a.n, seed=SEED)
+        for f in ('table.csv', 'table.md', 'chart.png'): shutil.copy(Path(d)/f, a.out/f)
+        for f in ('sheet', 'failures'): open_image(Path(d)/f'{f}.png').save(a.out/f'{f}.jpg', quality=80)
     print(as_table(table))
-    record(HERE, t, seed=SEED, crops=a.crops.name, plates=int(table.n.max()))
+    record(a.out, t, seed=SEED, crops=a.crops.name, plates=int(table.n.max()), sharp_rendered_crops=dict(shown=SHOWN, changed=changed(restorer)))
 
 if __name__ == '__main__': main()

@@ -1,4 +1,4 @@
-"""What several pictures of one plate are worth: single frames, fusion and vote, read by the reader in the package.
+"""What several pictures of one plate are worth: single frames, fusion and vote, read by the restorer's own eyes, as `plategan enhance --burst` has them read.
 
     python runs/burst/run.py [--n 150]
 Writes table.csv, table.md and record.json here. Drawn plates of China and Indonesia, never those of the training (another seed); each frame has
@@ -17,7 +17,7 @@ from plategan.enhance import Restorer
 from plategan.metrics import wilson
 from plategan.plates.render import render
 from plategan.plates.warp import as_crop
-from plategan.reader import Reader
+from plategan.reader import READER, Reader
 
 HERE, SEED, TYPES = Path(__file__).parent, 1185, ('cn_blue', 'cn_green', 'id_white', 'id_black')
 METHODS = ('one frame, as it came', 'one frame, restored', 'frames fused', 'restored, then fused', 'fused, then restored', 'vote of the frames as they came',
@@ -59,7 +59,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--n', type=int, default=150)
     n, t = ap.parse_args().n, time.time()
-    nets = Restorer(device='cpu', bf16=False), Reader(threshold=0, bf16=False)
+    nets = Restorer(device='cpu', bf16=False), Reader(READER.with_name('default-reader'), threshold=0, bf16=False)
     rows = [o for r in ('C8', 'C9') for i in range(n) for o in lines(i, r, nets)]
     df = pd.DataFrame(rows, columns=['recipe', 'frames', 'method', 'right', 'confidence', 'weight'])
     table = table_of(df, n)
