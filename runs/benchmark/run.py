@@ -10,24 +10,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 from record import record
 from plategan.benchmark import as_table, benchmark
-from plategan.core import open_image, rng
+from plategan.core import open_image
 from plategan.enhance import Restorer
-from plategan.plates.render import render
-from plategan.plates.spec import TYPES
-from plategan.plates.warp import as_crop
 from plategan.reader import READER, Reader
 
 HERE, SEED = Path(__file__).parent, 42
-
-SHOWN, SHARP = 100, ('cn_blue', 'cn_green', 'cn_yellow', 'id_black', 'id_white', 'de_car', 'kr_private', 'gb_front')
-
-def changed(restorer, n=SHOWN):
-    "How many of `n` sharp rendered crops do not come back as they came"
-    def crop(i):
-        gen, t = rng(SEED, 'sharp', i), TYPES[SHARP[i % len(SHARP)]]
-        w = int(gen.integers(180, 330))
-        return as_crop(render(None, t, gen, sz=(round(140*t.sz_mm[0]/t.sz_mm[1]), 140)), gen, (w, round(.32*w)), strength=.5).img
-    return sum(restorer(o).tobytes() != o.tobytes() for o in map(crop, range(n)))
 
 def main():
     "One table"
@@ -48,6 +35,6 @@ def main():
         for f in ('table.csv', 'table.md', 'chart.png'): shutil.copy(Path(d)/f, a.out/f)
         for f in ('sheet', 'failures'): open_image(Path(d)/f'{f}.png').save(a.out/f'{f}.jpg', quality=80)
     print(as_table(table))
-    record(a.out, t, seed=SEED, crops=a.crops.name, plates=int(table.n.max()), sharp_rendered_crops=dict(shown=SHOWN, changed=changed(restorer)))
+    record(a.out, t, seed=SEED, crops=a.crops.name, plates=int(table.n.max()))
 
 if __name__ == '__main__': main()
