@@ -125,10 +125,7 @@ def vote(
     worst:float=6., # Most that one picture can take from a text (minus logarithm)
 ) -> tuple: # (text, confidence in [0,1], [(character, its confidence)…])
     "The text that all pictures together find most probable"
-    own = greedy(logits, codec)[0]
-    alike = [torch.tensor([len(t) == n for t in own]) for n in {len(t) for t in own}] # Who sees as many characters
-    means = [logits.log_softmax(-1)[o].mean(0) for o in (torch.ones(len(own), dtype=torch.bool), *alike)]
-    texts = list(dict.fromkeys([*own, *greedy(torch.stack(means), codec)[0]]))
+    texts = list(dict.fromkeys(greedy(torch.cat([logits, logits.log_softmax(-1).mean(0, keepdim=True)]), codec)[0]))
     loss = torch.stack([text_loss(logits, codec.encode([t]*len(logits))) for t in texts])
     best = int(loss.clamp(max=worst).sum(1).argmin())
     each = np.mean([_char_probs(o, texts[best], codec) for o in logits], 0) if texts[best] else []
