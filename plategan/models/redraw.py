@@ -159,9 +159,10 @@ class CloserLook(nn.Module):
 
     def said(self, patches, there): # (b*most,3,32,32), (b,most) -> (b,most,n)
         "What the network says of each patch; it looks at those that are there"
-        some = slice(None) if torch.compiler.is_compiling() or not there.any() else there.flatten()
-        seen = self.look(patches[some])
-        if seen.shape[0] < len(patches): seen = seen.new_zeros(len(patches), seen.shape[1]).index_put((some,), seen)
+        if torch.compiler.is_compiling() or not there.any(): seen = self.look(patches)
+        else:
+            some = self.look(patches[there.flatten()])
+            seen = some.new_zeros(len(patches), some.shape[1]).index_put((there.flatten(),), some)
         return self.compare(seen.view(*there.shape, -1), there)
 
     def asked(self, x, names, place): # -> (b,most,n) logarithms of probabilities, (b,most,m*k), (b,most)
