@@ -73,8 +73,9 @@ class Unsmear(nn.Module):
     def _undo(self, x, s):
         which, w, h = self.choose(s).argmax(-1), x.shape[-1], TAPS//2
         if not torch.compiler.is_compiling() and not which.any(): return x # The first filter is none
-        lines = F.pad(self.filters[which].flip(-1), (w-1, w-1)).unfold(-1, w, 1) # Each line of the picture, from right to left, times this matrix is the line filtered
-        return (F.pad(x, (h, h, 0, 0), mode='replicate').flip(-1).flatten(1, 2)@lines).view(x.shape)
+        i = torch.arange(w+2*h, device=x.device)[:, None]-torch.arange(w, device=x.device)
+        lines = self.filters[which][:, i.clamp(0, TAPS-1)]*((i >= 0) & (i < TAPS)) # Each line of the picture times this matrix is the line filtered
+        return F.pad(x, (h, h, 0, 0), mode='replicate')@lines[:, None]
 
 # %% ../../nbs/37_models.redraw.ipynb #b2dacacf
 LOOK = 4, 6, 8 # Layers of a reader's body whose output is used
