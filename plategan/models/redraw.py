@@ -10,6 +10,7 @@ __all__ = ['TAPS', 'LENGTHS', 'NOISES', 'INKS', 'LOOK', 'GLYPH', 'PATCH', 'ROUND
 
 # %% ../../nbs/37_models.redraw.ipynb #6028f986
 import math, torch, torch.nn.functional as F
+from functools import wraps
 from fastcore.basics import patch
 from torch import nn
 from .blocks import NormResidual, built, norm_conv, pad_to, zero_
@@ -38,6 +39,15 @@ def _waves(n, k, m, like): # (n,2k)
     t, f = torch.arange(n, device=like.device, dtype=like.dtype), torch.arange(k, device=like.device, dtype=like.dtype)*(2*math.pi/m)
     return torch.cat([(t[:, None]*f).cos(), (t[:, None]*f).sin()], 1)*(torch.sin(math.pi*t/(n-1))**2)[:, None]*(m/n)
 
+def _in_floats(f):
+    "Method `f` of tensors, without autocast: its eight bits are too few for a quotient, and for places in an atlas"
+    @wraps(f)
+    def _inner(self, *xs):
+        kind = xs[0].device.type
+        if not torch.is_autocast_enabled(kind): return f(self, *xs)
+        with torch.autocast(kind, enabled=False): return f(self, *(x.float() for x in xs))
+    return _inner
+
 # %% ../../nbs/37_models.redraw.ipynb #1f5e33d3
 class Unsmear(nn.Module):
     "Undoes motion along the lines by the inverse filter that the spectrum asks for"
@@ -59,16 +69,13 @@ class Unsmear(nn.Module):
             out.append(((p[..., :k]+p[..., k:]).mean(1)+1e-3).log()*.4)
         return torch.cat(out, 1)
 
+    @_in_floats
     def both(self, x): # -> (b,3,h,w), (b,1,1,1): one of `INKS`
         "`x` without its smear, and how firm a hand it needs"
-        if not torch.is_autocast_enabled(x.device.type): return self._both(x)
-        with torch.autocast(x.device.type, enabled=False): return self._both(x.float()) # Eight bits are too few for a quotient
-
-    def forward(self, x): return self.both(x)[0]
-
-    def _both(self, x):
         s = self.spectrum(x)
         return self._undo(x, s), self.inks[self.need(s).argmax(-1)].view(-1, 1, 1, 1)
+
+    def forward(self, x): return self.both(x)[0]
 
     def _undo(self, x, s):
         which, w, h = self.choose(s).argmax(-1), x.shape[-1], TAPS//2
@@ -112,11 +119,8 @@ class Atlas(nn.Module):
         x = (at[..., None]+((torch.arange(4, device=at.device)+.5)/4-.5)*part[..., None])*size-.5
         return (1-(x[..., None]-torch.arange(size, device=at.device)).abs()).clamp(min=0) # Between two lines, and around a glyph there is no ink
 
+    @_in_floats
     def forward(self, names, place): # -> (b,1,4m,4n) in [0,1], 1 for ink
-        if not torch.is_autocast_enabled(names.device.type): return self._copied(names, place)
-        with torch.autocast(names.device.type, enabled=False): return self._copied(names, place)
-
-    def _copied(self, names, place):
         names, place = (o.to(self.glyphs.dtype) for o in (names, place))
         p, k = names.permute(0, 2, 3, 1).softmax(-1).topk(self.likely, -1)
         (b, m, n, _), (w, h) = p.shape, GLYPH
@@ -377,11 +381,14 @@ def _reading_order(mid, high, there): # (b,k,2), (b,k), (b,k) -> (b,k), (b,1)
     return (x+100*(two & (y > ys.gather(1, i)+gap/2))+1e3*~there).argsort(1), two
 
 # %% ../../nbs/37_models.redraw.ipynb #b1bc7a13
+def _silence(like, t, n): # (b,...) -> (b,t,1+n)
+    "Columns that are blank for sure"
+    return torch.cat([like.new_zeros(like.shape[0], t, 1), like.new_full((like.shape[0], t, n), -30.)], -1)
+
 @patch
 def heard(self:CloserLook, x, names, place, logits, of, t=36): # (b,*,1+chars) -> (b,t,1+names); t at least 2*most+1
     "What the closer look names, in reading order, in every second column; `logits` is what a reader's head says, `of` which of our names each of its characters is"
-    logits = F.pad(logits.float().log_softmax(-1), (0, 0, 0, t-logits.shape[1]), value=-30.)
-    logits = torch.cat([torch.where(logits[..., :1] > -30, logits[..., :1], 0.), logits[..., 1:]], -1)
+    logits = torch.cat([logits.float().log_softmax(-1), _silence(logits, t-logits.shape[1], len(of))], 1)
     turn, shift, mine, at, there = self.find(names, place)
     row, two = _reading_order(turn.sum(-1)/2+shift, turn[..., 1, 1].abs(), there)
     said = self.before(names, mine)+self.said(self.cut(x, turn, shift, names.shape[-2:]), there)
@@ -389,8 +396,7 @@ def heard(self:CloserLook, x, names, place, logits, of, t=36): # (b,*,1+chars) -
     there, some = there.gather(1, row), (1-names.float().softmax(1)[:, 0].flatten(1)).gather(1, at.gather(1, row)).clamp(.01, .995)
     codes = torch.full_like(said[0, 0], -1).long().index_copy(0, of, torch.arange(1, len(of)+1, device=x.device)) # The head's number of each name; -1: it has none
     none = _none(said, logits, torch.where(two, -1, codes[said.argmax(-1)])*there, some)[..., None] # Columns know one row only
-    blank = said.new_full((*logits.shape[:2], said.shape[-1]+1), -30.)
-    blank[..., 0] = 0
+    blank = _silence(said, t, said.shape[-1])
     slots = torch.where(there[..., None], torch.cat([F.logsigmoid(none), F.logsigmoid(-none)+said], -1), blank[:, 1:2*self.most:2])
     own = blank.index_copy(2, F.pad(of+1, (1, 0)), logits)
     return torch.where(there.any(1)[:, None, None], blank.index_copy(1, torch.arange(1, 2*self.most, 2, device=x.device), slots), own)
