@@ -2,7 +2,7 @@
 
     python runs/benchmark/run.py --crops DIR_OF_LABELLED_CROPS [--n 400] [--train DIR] [--weights FILE --out DIR]
 Writes table.csv, table.md, chart.png, sheet.jpg, failures.jpg and record.json here, or below --out. The judge had no part in the restorer's training; the reader was asked by its loss;
-the third is the restorer's own eyes with their head, a reader trained on spoilt plates. The crops are not in the project.
+the third is the restorer's own eyes and closer look, a reader trained on spoilt plates. The crops are not in the project.
 """
 import argparse, shutil, sys, tempfile, time
 from pathlib import Path

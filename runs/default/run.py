@@ -18,6 +18,7 @@ from plategan.models.redraw import Unsmear, looking
 from plategan.restore.legible import GATED, SHARES, SIGNS, SMEARED, Student, gains, learn_choice, learn_need, legible_dls, legible_learner, mean_glyphs, namer_learner, sharp_crop, sharp_mix, spectra
 
 HERE, SZ = Path(__file__).parent, (240, 80)
+HAND = 'enc.', 'out.', 'paint.', 'atlas.glyphs' # What the stage `hand` teaches
 UP = 64, 72 # Channels of the hand on the way up: what the closer look costs is saved here
 NF = 24, 48, 96, 96 # Channels of the eyes: the last stage is narrower than a reader's, since names come from the closer look
 
@@ -56,32 +57,26 @@ def state(a, name): return torch.load(a.work/f'{name}.pth', weights_only=True)['
 
 def student(a, *stages, **kwargs):
     "A `Student` that has learnt what `stages` taught"
-    if stages and not learnt(a, 'eyes'): return resting(a, *stages, **kwargs)
-    s = Student(eyes_of(a), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed), **kwargs)
+    own, drawing = not stages or learnt(a, 'eyes'), 'hand' in stages # What is not its own, the package gives, and the folder on top of it
+    s = Student(eyes_of(a) if own else seeing(a), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed) if own or not drawing else None, **kwargs)
+    if not own: s.g.load_state_dict({k: v for k, v in load_weights(a.rest).state_dict().items() if drawing or not k.startswith(HAND)}, strict=False)
     if a.begin: s.load_state_dict(torch.load(a.begin, weights_only=True), strict=False)
-    s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
-    for o in stages: (s.g if o == 'names' else s).load_state_dict(state(a, o), strict=False)
+    if own or learnt(a, 'front'): s.g.front.load_state_dict(torch.load(a.work/'front.pth', weights_only=True))
+    for o in stages:
+        if own or learnt(a, o): (s.g if o == 'names' else s).load_state_dict(state(a, o), strict=False)
     return s
 
-HAND = 'enc.', 'out.', 'paint.', 'atlas.glyphs' # What the hand stage teaches
-
-def resting(a, *stages, **kwargs):
-    "A `Student` with all that the network in the package has learnt, but for its hand; with that of `work` if `stages` has one"
-    s = Student(eyes_of(a, reader_of(a.rest)), front=True, up=UP, glyphs=mean_glyphs(seed=a.seed), **kwargs)
-    s.g.load_state_dict({k: v for k, v in load_weights(a.rest).state_dict().items() if not k.startswith(HAND)}, strict=False)
-    if 'hand' in stages: s.load_state_dict(state(a, 'hand'), strict=False)
-    return s
-
-def as_reader(a, avg):
-    "The reader that a student's eyes are, with their head"
+def seeing(a):
+    "The reader that the eyes are, with their head: those of the folder, or of the package"
+    if not learnt(a, 'eyes'): return eyes_of(a, reader_of(a.rest)).eval()
     r = eyes_of(a)
-    r.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in avg.items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
+    r.load_state_dict({k.replace('g.trunk.', 'body.'): v for k, v in state(a, 'eyes').items() if k.startswith(('g.trunk.', 'fold.', 'head.'))})
     return r.eval()
 
 def eyes(a):
     fit(a, 'eyes', student(a, part='eyes'), (0, 0, 1., .5), a.eye_epochs, a.eye_lr, 32, [load_weights(READER)])
 
-def teachers(a): return [load_weights(READER), as_reader(a, state(a, 'eyes')) if learnt(a, 'eyes') else eyes_of(a, reader_of(a.rest)).eval()]
+def teachers(a): return [load_weights(READER), seeing(a)]
 
 def names(a):
     "The closer look, behind eyes that rest"
@@ -97,14 +92,12 @@ def hand(a):
     fit(a, 'hand', s, (.08, 0, 0, 0), a.epochs, a.lr, a.bs, teachers(a))
 
 def whole(a):
-    "The restorer with all that it has learnt, but for when to draw; where no hand has learnt in `work`, the one in the package"
-    if not learnt(a, 'hand'): return load_weights(a.rest).eval()
+    "The restorer with all that it has learnt, but for when to draw"
     return student(a, 'eyes', 'hand', 'names', part='hand', closer=True).eval().g
 
 def beside(a, g):
     "The reader that looks twice, with the eyes of `g`"
-    if not learnt(a, 'eyes'): return load_weights(reader_of(a.rest)).eval()
-    return looking(as_reader(a, state(a, 'eyes')), g, ''.join(SIGNS)).eval()
+    return looking(seeing(a), g, ''.join(SIGNS)).eval()
 
 def reader_of(file): return file.with_name(f'{file.name}-reader')
 
