@@ -9,7 +9,7 @@ __all__ = ['NO_EVIDENCE', 'find_weights', 'working_size', 'Restorer', 'enhance',
 
 # %% ../nbs/81_enhance.ipynb #8d0bd84f
 from contextlib import contextmanager
-import csv, errno, warnings, zlib
+import csv, errno, shutil, warnings, zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
@@ -145,6 +145,10 @@ def _is_tall(self:Restorer, sz, most:float=2.5) -> bool:
     "Is `sz` of a plate's form, too high for a network that undoes motion, whose lengths are those of its height?"
     return getattr(self.model, 'front', None) is not None and sz[1] > most*self.h and 2 <= sz[0]/sz[1] <= 8
 
+def _same(a, b, n=512):
+    "Are two pictures of one size equal? In strips of `n` lines, so that large ones take no more memory"
+    return all(np.array_equal(*(o.crop((0, y, o.width, min(y+n, o.height))) for o in (a, b))) for y in range(0, a.height, n))
+
 def _laid_over(im, small, out):
     "What became of `small` in `out`, as a change of the larger `im`"
     a, b, c = (np.asarray(_resized(o, im.size), np.int16) for o in (im, small, out))
@@ -171,7 +175,7 @@ def __call__(self:Restorer,
     imgs, # A picture, or a list of them
     scale:float=None, # Result / picture; None: a crop comes back at least as high as the training
     height:int=None, # Of the result, px
-): # As `imgs`, RGB
+): # As `imgs`, RGB; a picture that needs nothing is given back itself
     "Restore a picture, or a list of them, of any size"
     if not isinstance(imgs, (list, tuple)): return self([imgs], scale, height)[0]
     imgs, outs, groups = [as_pil(o) for o in imgs], [None]*len(imgs), {}
@@ -179,7 +183,9 @@ def __call__(self:Restorer,
     tall = {i: _resized(o, (round(o.width*self.h/o.height), self.h)) for i, o in enumerate(imgs) if self._is_tall(o.size)}
     if tall:
         with _paler(self.model): small = self(list(tall.values()))
-        for i, o in zip(tall, small): outs[i] = _laid_over(_resized(imgs[i], sizes[i][1]), tall[i], o)
+        for i, o in zip(tall, small):
+            im = _resized(imgs[i], sizes[i][1])
+            outs[i] = im if o is tall[i] else _laid_over(im, tall[i], o)
     sizes = {i: (self._shaped(imgs[i], at), back) for i, (at, back) in enumerate(sizes) if i not in tall}
     for i, ((w, h), _) in sizes.items(): groups.setdefault((-(-w//8), -(-h//8), w*h > 768*768), []).append(i)
     for (*_, large), idxs in groups.items():
@@ -187,7 +193,7 @@ def __call__(self:Restorer,
             part = idxs[k:k+self.bs]
             ins = [_resized(imgs[i], sizes[i][0]) for i in part]
             res = [self._tiled(o) for o in ins] if large else self._batch(ins)
-            for i, a, o in zip(part, ins, res): outs[i] = _resized(imgs[i] if np.array_equal(a, o) else o, sizes[i][1])
+            for i, a, o in zip(part, ins, res): outs[i] = _resized(imgs[i] if _same(a, o) else o, sizes[i][1])
     return outs
 
 # %% ../nbs/81_enhance.ipynb #b9fc57e1
@@ -330,12 +336,17 @@ def _ahead(groups):
 # %% ../nbs/81_enhance.ipynb #1f0f354b
 _fatal = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
+def _keep(p, path):
+    "The file of a picture that nothing was done to: saved again, a JPEG would lose something"
+    with atomic(path) as tmp: shutil.copyfile(p, tmp)
+
 def _write(part, outs, root, log, bad):
     "Save the restored `outs` of `part`; a fault that would hit every picture is raised, another goes to `bad`"
-    for (p, t, mark, _, alpha, gray, icc, note), im in zip(part, outs):
+    for (p, t, mark, was, alpha, gray, icc, note), im in zip(part, outs):
         name = str(t.relative_to(root))
         log.add(str(p), name, *im.size, note, '')
-        try: _save(im, t, alpha, gray, icc)
+        same = im is was and not note and p.suffix.lower() == t.suffix.lower()
+        try: _keep(p, t) if same else _save(im, t, alpha, gray, icc)
         except (OSError, ValueError) as e:
             if getattr(e, 'errno', None) in _fatal: raise
             bad.append((p, f'{t} cannot be written: {e}'))

@@ -62,6 +62,20 @@ def test_sharp_plates_come_back_as_they_came():
     assert [o.size for o in outs] == [o.size for o in ims]
     assert sum(a.tobytes() == b.tobytes() for a, b in zip(ims, outs)) >= 7       # and not by way of 64 lines
 
+def test_the_file_of_a_sharp_plate_is_kept(tmp_path):
+    from plategan.plates.warp import as_crop
+    f, g = tmp_path/'in'/'sharp.jpg', tmp_path/'in'/'spoilt.jpg'
+    f.parent.mkdir()
+    im = as_crop(render('皖A12345', 'cn_blue', rng(11), sz=(440, 140)), rng(12), (240, 77), strength=.5).img
+    im.save(f, quality=95)
+    im.resize((40, 13)).resize(im.size, Image.BICUBIC).save(g, quality=95)
+    t = enhance_folder(f.parent, tmp_path/'out', Restorer(device='cpu', bf16=False))
+    assert len(t) == 2 and not t.attrs['failed']
+    assert [(tmp_path/'out'/p.name).read_bytes() == p.read_bytes() for p in (f, g)] == [True, False]
+    assert enhance_folder(f.parent, tmp_path/'out', Restorer(device='cpu', bf16=False)).attrs['new'] == 0
+    twice = enhance_folder(f.parent, tmp_path/'twice', Restorer(device='cpu', bf16=False), scale=2)
+    assert set(twice.width) == {'480'} and Image.open(tmp_path/'twice'/'sharp.jpg').size == (480, 154)
+
 def test_a_narrow_crop_is_worked_on_in_the_shape_in_which_it_is_read(restorer):
     from plategan.plates.warp import as_crop
     r = Restorer(device='cpu', bf16=False)
