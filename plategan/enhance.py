@@ -145,10 +145,6 @@ def _is_tall(self:Restorer, sz, most:float=2.5) -> bool:
     "Is `sz` of a plate's form, too high for a network that undoes motion, whose lengths are those of its height?"
     return getattr(self.model, 'front', None) is not None and sz[1] > most*self.h and 2 <= sz[0]/sz[1] <= 8
 
-def _same(a, b, n=512):
-    "Are two pictures of one size equal? In strips of `n` lines, so that large ones take no more memory"
-    return all(np.array_equal(*(o.crop((0, y, o.width, min(y+n, o.height))) for o in (a, b))) for y in range(0, a.height, n))
-
 def _laid_over(im, small, out):
     "What became of `small` in `out`, as a change of the larger `im`"
     a, b, c = (np.asarray(_resized(o, im.size), np.int16) for o in (im, small, out))
@@ -168,6 +164,11 @@ def _shaped(self:Restorer, im, sz):
     wide = self.w, self.h
     if not self.w or getattr(self.model, 'closer', None) is None or sz[1] != self.h or not 1.2*self.h <= sz[0] < .7*self.w: return sz
     return wide if self._sure(im, wide) >= self._sure(im, sz) else sz
+
+# %% ../nbs/81_enhance.ipynb #99e5ad71
+def _same(a, b, n=512):
+    "Are two pictures of one size equal? In strips of `n` lines, so that large ones take no more memory"
+    return all(np.array_equal(*(o.crop((0, y, o.width, min(y+n, o.height))) for o in (a, b))) for y in range(0, a.height, n))
 
 # %% ../nbs/81_enhance.ipynb #99e5ad73
 @patch

@@ -62,6 +62,17 @@ def test_sharp_plates_come_back_as_they_came():
     assert [o.size for o in outs] == [o.size for o in ims]
     assert sum(a.tobytes() == b.tobytes() for a, b in zip(ims, outs)) >= 7       # and not by way of 64 lines
 
+def test_a_shadow_across_a_plate_is_lifted():
+    from plategan.plates.warp import as_crop
+    r, whole = Restorer(device='cpu', bf16=False), []
+    for h in (77, 200):                                                          # and of a large plate, on which a small one is laid
+        ims = [as_crop(render('皖A12345', 'cn_blue', rng(i), sz=(440, 140)), rng(i+1), (h*25//8, h), strength=.5).img for i in range(4)]
+        shaded = [Image.fromarray((np.asarray(o)*np.where(np.arange(o.width) < .45*o.width, .2, 1.)[None, :, None]).round().astype(np.uint8)) for o in ims]
+        def dark(o): return np.asarray(o)[:, o.width//8:o.width*3//8].mean()/np.asarray(o)[:, o.width*5//8:o.width*7//8].mean()
+        assert max(map(dark, shaded)) < .4 < .6 < min(map(dark, r(shaded)))
+        whole.append([abs(dark(a)-dark(b)) for a, b in zip(ims, r(ims))])
+    assert np.max(whole) < .1                                                    # in even light the light stays
+
 def test_the_file_of_a_sharp_plate_is_kept(tmp_path):
     from plategan.plates.warp import as_crop
     f, g = tmp_path/'in'/'sharp.jpg', tmp_path/'in'/'spoilt.jpg'
