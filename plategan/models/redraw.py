@@ -86,32 +86,40 @@ class Unsmear(nn.Module):
         return F.pad(x, (h, h, 0, 0), mode='replicate')@lines[:, None]
 
 # %% ../../nbs/37_models.redraw.ipynb #11947a02
-UNEVEN = .2 # So much may columns of 16 px differ in the logarithms of their brightest and darkest spots, as a standard deviation
+UNEVEN = .2 # So much may columns or rows of a plate differ in the logarithms of their brightest and darkest spots, as a standard deviation
 
-def _wider(x, n):
-    "`x` blurred `n` times by (1,2,1)/4 in both directions"
+def _wider(x, n, m=None):
+    "`x` blurred by (1,2,1)/4, `n` times along the lines and `m` times along the columns; default: as often"
     k = x.new_tensor([.25, .5, .25]).expand(x.shape[1], 1, 1, 3)
-    for _ in range(n):
-        x = F.conv2d(F.pad(x, (1, 1, 0, 0), mode='replicate'), k, groups=len(k))
-        x = F.conv2d(F.pad(x, (0, 0, 1, 1), mode='replicate'), k.transpose(2, 3), groups=len(k))
+    for _ in range(n): x = F.conv2d(F.pad(x, (1, 1, 0, 0), mode='replicate'), k, groups=len(k))
+    for _ in range(n if m is None else m): x = F.conv2d(F.pad(x, (0, 0, 1, 1), mode='replicate'), k.transpose(2, 3), groups=len(k))
     return x
 
+def _spread(x, k): # (b,1,n,m) -> (b,1,1,1)
+    "How much columns of `x`, `k` together, differ, but for the outer ones: in their brightest spots, or in their darkest if they differ less in those"
+    ends = F.max_pool2d(torch.cat([x, -x], 1).amax(2, keepdim=True), (1, k))[..., 1:-1].abs()
+    return (ends+.02).log().std((2, 3)).amin(1)[:, None, None, None]
+
+def _brighter_mean(x): # (b,1,n,m) -> (b,1,1,1)
+    "The contraharmonic mean: a white plate half in the shade comes out white"
+    return x.square().mean((2, 3), keepdim=True)/x.mean((2, 3), keepdim=True)
+
+# %% ../../nbs/37_models.redraw.ipynb #11947a05
 @_in_floats
 def evenly_lit(
-    x, # (b,3,h,w) in [0,1]; h and w divide by 16; a picture higher than 64 px is no crop, and its light is left
+    x, # (b,3,h,w) in [0,1]; h and w divide by 64. A picture higher than 64 px is no crop, and its light is left
 ): # As `x`
-    "`x` with the brightness and contrast of each place made equal, if its columns differ by more than `UNEVEN` (homomorphic filter, Oppenheim et al. 1968)"
-    g, edge = F.avg_pool2d(x.mean(1, keepdim=True), 4), x.shape[2]//32
-    inner = g[:, :, edge:g.shape[2]-edge]
-    ends = F.max_pool2d(torch.cat([inner, -inner], 1).amax(2, keepdim=True), (1, 4))[..., 1:-1].abs() # The brightest and the darkest of each column
-    uneven = ((ends+.02).log().std((2, 3)).amin(1) > UNEVEN) & (torch.ones_like(g[0, 0, :, :1]).sum() <= 16) # Counted so that an exported graph stays open
-    uneven = uneven[:, None, None, None]
+    "`x` with the brightness and contrast of each place made equal, if its columns or rows differ by more than `UNEVEN` (homomorphic filter, Oppenheim et al. 1968)"
+    g = F.avg_pool2d(x.mean(1, keepdim=True), 4)
+    across, down = _spread(g[:, :, 2:-2], 4), _spread(g[:, :, 3:-3, 4:-4].transpose(2, 3), 1)
+    crop = torch.ones_like(g[0, 0, :, :1]).sum() <= 16 # Counted so that an exported graph takes any height
+    uneven = (torch.maximum(across, down) > UNEVEN) & crop
     if not torch.compiler.is_compiling() and not uneven.any(): return x
-    light = _wider(g, 4)+.02
-    even = light.mean((2, 3), keepdim=True)/light
+    light = torch.where(down > across, _wider(g, 8, 0), _wider(g, 2))+.02
+    even = _brighter_mean(light)/light
     mean, square = _wider(torch.cat([g*even, (g*even)**2], 1), 4).split(1, 1)
     sd = (square-mean*mean).clamp(min=0).sqrt()+.02
-    even, mean, firm = F.interpolate(torch.cat([even, mean, sd.mean((2, 3), keepdim=True)/sd], 1), x.shape[-2:], mode='bilinear').split(1, 1)
+    even, mean, firm = F.interpolate(torch.cat([even, mean, _brighter_mean(sd)/sd], 1), x.shape[-2:], mode='bilinear').split(1, 1)
     return torch.where(uneven, ((x*even-mean)*firm+mean).clamp(0, 1), x)
 
 # %% ../../nbs/37_models.redraw.ipynb #b2dacacf
