@@ -14,6 +14,7 @@ from plategan.core import each_file, find_images, open_image, rng, save_image
 from plategan.crappify import crappify_folder
 from plategan.enhance import Restorer
 from plategan.evaluate import evaluate
+from plategan.models.blocks import fast_bf16
 from plategan.plates.render import render_folder
 from plategan.plates.warp import as_crop
 from plategan.restore.finetune import read_history, stage_table, train
@@ -56,7 +57,7 @@ def main():
     test_data(a.work, a.test)
     for name in a.only:
         net, data = name.removesuffix('-real'), a.work/('mixed' if name.endswith('-real') else 'rendered')
-        train(data/'lr', data/'hr', a.work/name, sz=SZ, seed=SEED, precision='bf16', **NETS[net])
+        train(data/'lr', data/'hr', a.work/name, sz=SZ, seed=SEED, precision='bf16' if fast_bf16() else 'fp32', **NETS[net])
     if a.no_table: return
     runs = {p.name: p for n in NETS for p in (a.work/n, a.work/f'{n}-real') if (p/'generator.json').exists()}
     rows = {f'{n}, pixels': Restorer(p/'generator') for n, p in runs.items()} | {f'{n}, GAN': Restorer(p/'gan') for n, p in runs.items() if (p/'gan.json').exists()}
